@@ -1,1 +1,13 @@
-//! See ARCHITECTURE.md.
+//! PID 1 in the virtual machine, and the selftests it runs.
+//!
+//! The library half holds what the host needs as well: the catalogue of suites. The binary half (`main.rs`)
+//! is the agent.
+//!
+//! Architecture invariant: nothing here depends on the harness or on the results crate, and nothing on the
+//! base path needs a kernel module.
+
+pub mod case;
+pub mod suites;
+pub mod sys;
+
+pub use case::{Case, CaseResult, Context, FileNeed, Need, Stop, Suite};

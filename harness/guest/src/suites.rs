@@ -1,0 +1,49 @@
+//! The catalogue: every suite, in the order people see them. A new suite is one file and one line here.
+
+use crate::{Case, Suite};
+
+pub mod getrandom;
+
+/// Every suite.
+pub const SUITES: &[&Suite] = &[&getrandom::SUITE];
+
+/// Every case with its full name, `suite/case`.
+pub fn all() -> impl Iterator<Item = (String, &'static Suite, &'static Case)> {
+    SUITES.iter().flat_map(|suite| {
+        suite.cases.iter().map(move |case| (format!("{}/{}", suite.name, case.name), *suite, case))
+    })
+}
+
+/// The case of that full name.
+pub fn find(name: &str) -> Option<(&'static Suite, &'static Case)> {
+    all().find(|(full, ..)| full == name).map(|(_, suite, case)| (suite, case))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_tidy() {
+        let mut seen = BTreeSet::new();
+        for (name, _, case) in all() {
+            assert!(seen.insert(name.clone()), "{name} stands twice");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'/'),
+                "{name}: lower case, digits and _ only"
+            );
+            assert!(!case.cites.is_empty(), "{name} cites nothing");
+        }
+    }
+
+    #[test]
+    fn every_suite_file_is_in_the_table() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/suites");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            assert!(SUITES.iter().any(|suite| suite.name == name), "suites/{name} is not in SUITES");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Finding the commit or the build that broke something, with a stated confidence.

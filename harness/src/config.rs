@@ -1,0 +1,1 @@
+//! Raw YAML in, checked configuration out.

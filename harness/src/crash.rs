@@ -1,0 +1,1 @@
+//! Reading a kernel's complaints off its console.

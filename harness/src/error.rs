@@ -1,0 +1,124 @@
+//! Errors are messages to a person: what went wrong, where, which choices there are, and what to do next.
+
+use std::fmt;
+
+/// Whose business an error is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line, the configuration or a file the user named is wrong.
+    Usage,
+    /// The machine let us down: QEMU, disk, memory, network.
+    Infra,
+    /// The user stopped us.
+    Interrupted,
+}
+
+impl Kind {
+    /// The exit codes of the command-line contract (0 and 1 belong to results, not to errors).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::Usage => 2,
+            Kind::Infra => 3,
+            Kind::Interrupted => 130,
+        }
+    }
+}
+
+/// One error with its hints.
+#[derive(Debug)]
+pub struct Error {
+    pub kind: Kind,
+    pub message: String,
+    pub hints: Vec<String>,
+    source: Option<anyhow::Error>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::new(Kind::Usage, message)
+    }
+
+    pub fn infra(message: impl Into<String>) -> Error {
+        Error::new(Kind::Infra, message)
+    }
+
+    pub fn interrupted() -> Error {
+        Error::new(Kind::Interrupted, "interrupted")
+    }
+
+    pub fn new(kind: Kind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), hints: Vec::new(), source: None }
+    }
+
+    /// What the user can do next; may be called several times.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The error underneath, shown after the message.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<anyhow::Error>) -> Error {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        if let Some(source) = &self.source {
+            write!(formatter, ": {source:#}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Names of a known set that are close to what was typed, best first; at most three.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut scored: Vec<(usize, &str)> = known
+        .into_iter()
+        .map(|name| (distance(typed, name), name))
+        .filter(|(score, name)| *score <= name.len().max(typed.len()).div_ceil(3).max(1))
+        .collect();
+    scored.sort();
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// Levenshtein distance over characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_comes_first() {
+        assert_eq!(nearest("memdf", ["memfd", "seccomp", "bpf"]), ["memfd"]);
+        assert!(nearest("zzzzzz", ["memfd", "seccomp"]).is_empty());
+    }
+
+    #[test]
+    fn distance_agrees_with_known_values() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

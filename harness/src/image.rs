@@ -1,0 +1,1 @@
+//! What a clone finds in its initial RAM disk.

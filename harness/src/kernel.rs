@@ -1,0 +1,1 @@
+//! Where kernels come from: packages, paths, the host, git trees.

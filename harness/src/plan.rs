@@ -1,0 +1,1 @@
+//! From configuration and kernels to jobs. Pure.

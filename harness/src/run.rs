@@ -1,0 +1,1 @@
+//! Running a plan: clones, retries, events.

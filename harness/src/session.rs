@@ -1,0 +1,1 @@
+//! A kernel made ready: its template, and clones that answer requests.
