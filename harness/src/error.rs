@@ -1,5 +1,6 @@
 //! Errors are messages to a person: what went wrong, where, which choices there are, and what to do next.
 
+use crate::cli::exit;
 use std::fmt;
 
 /// Whose business an error is; decides the exit code.
@@ -11,15 +12,18 @@ pub enum Kind {
     Infra,
     /// The user stopped us.
     Interrupted,
+    /// Whoever read our output has gone; ends quietly.
+    BrokenPipe,
 }
 
 impl Kind {
-    /// The exit codes of the command-line contract (0 and 1 belong to results, not to errors).
+    /// The exit code ([`exit`]; 0 and 1 belong to results, not to errors).
     pub fn exit_code(self) -> u8 {
         match self {
-            Kind::Usage => 2,
-            Kind::Infra => 3,
-            Kind::Interrupted => 130,
+            Kind::Usage => exit::USAGE,
+            // Not good: what the reader did not take was perhaps a failure.
+            Kind::Infra | Kind::BrokenPipe => exit::INFRA,
+            Kind::Interrupted => exit::INTERRUPTED,
         }
     }
 }
@@ -46,6 +50,20 @@ impl Error {
 
     pub fn interrupted() -> Error {
         Error::new(Kind::Interrupted, "interrupted")
+    }
+
+    pub fn broken_pipe() -> Error {
+        Error::new(Kind::BrokenPipe, "standard output was closed")
+    }
+
+    /// A name that is not in the known set: proposes the nearest, else lists them all.
+    pub fn unknown<'a>(what: &str, typed: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+        let known: Vec<&str> = known.into_iter().collect();
+        let error = Error::usage(format!("unknown {what} '{typed}'"));
+        match nearest(typed, known.iter().copied()).as_slice() {
+            [] => error.hint(format!("known: {}", known.join(", "))),
+            close => error.hint(format!("did you mean '{}'?", close.join("' or '"))),
+        }
     }
 
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
@@ -114,6 +132,13 @@ mod tests {
     fn the_nearest_name_comes_first() {
         assert_eq!(nearest("memdf", ["memfd", "seccomp", "bpf"]), ["memfd"]);
         assert!(nearest("zzzzzz", ["memfd", "seccomp"]).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_name_proposes_or_lists() {
+        let known = ["memfd", "seccomp"];
+        assert_eq!(Error::unknown("suite", "memdf", known).hints, ["did you mean 'memfd'?"]);
+        assert_eq!(Error::unknown("suite", "zzzzzz", known).hints, ["known: memfd, seccomp"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod config;
 pub mod crash;
 pub mod error;
 pub mod image;
+pub mod interrupt;
 pub mod kernel;
 pub mod plan;
 pub mod run;

@@ -1,1 +1,19 @@
 //! What a person at a terminal sees.
+//!
+//! Results go to standard output, progress and errors to standard error.
+
+mod print;
+mod style;
+
+pub use print::{print, print_error, print_json};
+pub use style::Style;
+
+/// How progress is shown, decided once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Bars that redraw themselves.
+    Bars,
+    /// One line per change, and a sign of life when there is none.
+    Lines,
+    Silent,
+}

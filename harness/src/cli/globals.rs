@@ -1,0 +1,55 @@
+//! What every verb gets: the shared flags, resolved against the environment.
+
+use super::flags::{GlobalFlags, ProgressFlag};
+use super::paths;
+use crate::Result;
+use crate::interrupt::Interrupt;
+use crate::ui::{Progress, Style};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+#[derive(Debug, Clone)]
+pub struct Globals {
+    /// A configuration file to layer over the defaults.
+    pub config: Option<PathBuf>,
+    /// Where results are kept.
+    pub results: PathBuf,
+    /// Where what can be made again is kept: kernels, templates, build outputs.
+    pub cache: PathBuf,
+    /// `-j`, when given.
+    pub jobs: Option<usize>,
+    pub progress: Progress,
+    pub json: bool,
+    /// Colours for standard output.
+    pub style: Style,
+    /// Set by the first Ctrl-C.
+    pub interrupt: Interrupt,
+    /// The command line, as typed.
+    pub command: Vec<String>,
+}
+
+impl Globals {
+    pub(super) fn resolve(flags: GlobalFlags, command: Vec<String>, interrupt: Interrupt) -> Result<Globals> {
+        let env = |name: &str| std::env::var(name).ok();
+        Ok(Globals {
+            results: paths::results(flags.results, &env)?,
+            cache: paths::cache(&env)?,
+            config: flags.config,
+            jobs: flags.jobs,
+            progress: progress(flags.progress, std::io::stderr().is_terminal()),
+            json: flags.json,
+            style: Style::for_stream(&env, std::io::stdout().is_terminal()),
+            interrupt,
+            command,
+        })
+    }
+}
+
+fn progress(flag: ProgressFlag, terminal: bool) -> Progress {
+    match flag {
+        ProgressFlag::Auto if terminal => Progress::Bars,
+        ProgressFlag::Auto | ProgressFlag::Plain => Progress::Lines,
+        ProgressFlag::Tty => Progress::Bars,
+        ProgressFlag::None => Progress::Silent,
+    }
+}
