@@ -7,8 +7,10 @@
 //! Architecture invariant: this crate depends on no other crate of ours, and nothing in it trusts bytes
 //! that come from the guest: every offset and length is checked, and decoding never panics.
 
+pub mod coverage;
 pub mod flight;
 pub mod frame;
+pub mod mark;
 pub mod message;
 pub mod region;
 
