@@ -12,6 +12,7 @@ pub mod flight;
 pub mod frame;
 pub mod mark;
 pub mod message;
+pub mod program;
 pub mod region;
 
 pub use flight::{FlightRecord, Phase};
