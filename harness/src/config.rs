@@ -1,1 +1,138 @@
 //! Raw YAML in, checked configuration out.
+//!
+//! `configs/gauntlet.yaml` is embedded and is the one source of defaults. Layers, lowest first: the defaults,
+//! the file of `--config`, the flags. Raw structs deny unknown keys and never leave this module; in [`Config`]
+//! nothing is optional by accident.
+
+mod expectation;
+mod glob;
+mod layer;
+mod load;
+mod raw;
+mod resolve;
+mod scalar;
+pub mod yaml;
+
+pub use expectation::Expectation;
+pub use glob::Glob;
+pub use load::{Overrides, load};
+pub use scalar::{Auto, Percent, Size, Span};
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Every knob, checked. `configs/gauntlet.yaml` documents them one by one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// Kernel specs, as typed.
+    pub kernels: Vec<String>,
+    /// Suites to run; all when empty.
+    pub suites: Vec<String>,
+    /// Cases to run, by full name; all when empty.
+    pub cases: Vec<Glob>,
+    pub jobs: usize,
+    /// Further attempts after infrastructure trouble.
+    pub retries: u32,
+    pub seed: u64,
+    pub exact: Exact,
+    pub machine: Machine,
+    pub deadlines: Deadlines,
+    /// How much of a console is kept, in bytes.
+    pub console_limit: Size,
+    pub cache: CacheLimits,
+    pub perf: Perf,
+    pub fuzz: Fuzz,
+    pub bisect: Bisect,
+    /// Reports written after each run.
+    pub reports: Vec<ReportFormat>,
+    pub expectations: Vec<Expectation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exact {
+    pub enabled: bool,
+    /// An instruction takes 2^shift ns of virtual time.
+    pub shift: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    pub memory: Size,
+    pub cpus: u32,
+    pub model: MachineModel,
+    pub accelerator: Accelerator,
+    /// Words added to the kernel's command line.
+    pub append: String,
+}
+
+/// QEMU's `-machine`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineModel {
+    Pc,
+    Q35,
+}
+
+/// QEMU's `-accel`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// KVM where it boots something, TCG elsewhere.
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+/// For an idle machine of ordinary speed; scaled up by the measured speed factor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deadlines {
+    pub boot: Duration,
+    pub case: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CacheLimits {
+    pub size: Size,
+    pub age: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Perf {
+    /// Workloads to run, by name; all when empty.
+    pub workloads: Vec<Glob>,
+    /// Timed operations per workload; `auto` is the workload's own number.
+    pub operations: Auto<u32>,
+    /// How many seeds, counted up from the seed.
+    pub seeds: u32,
+    /// Differences up to this are no change.
+    pub threshold: Percent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fuzz {
+    pub duration: Duration,
+    /// Guest work between two looks of the engine.
+    pub batch: Duration,
+    /// Calls that end or endanger the machine are allowed.
+    pub dangerous: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bisect {
+    /// Stop when the culprit is this likely.
+    pub confidence: Percent,
+    pub budget: Duration,
+}
+
+/// What a run is written as, besides the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportFormat {
+    Html,
+    Junit,
+    Ktap,
+    Json,
+}
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,10 @@ pub struct Error {
     pub kind: Kind,
     pub message: String,
     pub hints: Vec<String>,
+    /// Where: `file:line:column`.
+    pub place: Option<String>,
+    /// The text at that place, with a mark.
+    pub excerpt: Option<String>,
     source: Option<anyhow::Error>,
 }
 
@@ -67,13 +71,27 @@ impl Error {
     }
 
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), hints: Vec::new(), source: None }
+        Error { kind, message: message.into(), hints: Vec::new(), place: None, excerpt: None, source: None }
     }
 
     /// What the user can do next; may be called several times.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Where it is, shown before the message: `file:line:column`.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Error {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// The text at that place, shown under the message.
+    #[must_use]
+    pub fn excerpt(mut self, excerpt: impl Into<String>) -> Error {
+        self.excerpt = Some(excerpt.into());
         self
     }
 

@@ -1,5 +1,7 @@
 //! Flags that several verbs share: plain data, as typed.
 
+use crate::config::Size;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Flags of every verb.
@@ -15,7 +17,7 @@ pub struct GlobalFlags {
 
     /// How many virtual machines (or compilers) run at once
     #[arg(short, long, global = true, value_name = "N")]
-    pub jobs: Option<usize>,
+    pub jobs: Option<NonZeroUsize>,
 
     /// How progress is shown, on standard error
     #[arg(long, global = true, value_name = "HOW", default_value = "auto", hide_default_value = true)]
@@ -61,9 +63,9 @@ pub struct MachineFlags {
 
     /// Memory of the virtual machine, such as 512M or 2G
     #[arg(long, value_name = "SIZE")]
-    pub mem: Option<String>,
+    pub mem: Option<Size>,
 
     /// CPUs of the virtual machine
     #[arg(long, value_name = "N")]
-    pub cpus: Option<u32>,
+    pub cpus: Option<NonZeroU32>,
 }

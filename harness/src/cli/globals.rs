@@ -1,11 +1,13 @@
 //! What every verb gets: the shared flags, resolved against the environment.
 
-use super::flags::{GlobalFlags, ProgressFlag};
+use super::flags::{GlobalFlags, MachineFlags, ProgressFlag};
 use super::paths;
 use crate::Result;
+use crate::config::{self, Config, Overrides};
 use crate::interrupt::Interrupt;
 use crate::ui::{Progress, Style};
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone)]
@@ -17,7 +19,7 @@ pub struct Globals {
     /// Where what can be made again is kept: kernels, templates, build outputs.
     pub cache: PathBuf,
     /// `-j`, when given.
-    pub jobs: Option<usize>,
+    pub jobs: Option<NonZeroUsize>,
     pub progress: Progress,
     pub json: bool,
     /// Colours for standard output.
@@ -42,6 +44,24 @@ impl Globals {
             interrupt,
             command,
         })
+    }
+
+    /// The checked configuration: defaults, then `--config`, then these flags.
+    ///
+    /// # Errors
+    /// Usage errors that name the file, the line and the nearest known key.
+    pub fn config(&self, flags: &MachineFlags) -> Result<Config> {
+        let overrides = Overrides {
+            kernels: flags.kernels.clone(),
+            jobs: self.jobs,
+            exact: flags.exact,
+            seed: flags.seed,
+            append: flags.append.clone(),
+            memory: flags.mem,
+            cpus: flags.cpus,
+        };
+        let cpus = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        config::load(self.config.as_deref(), overrides, cpus.get())
     }
 }
 

@@ -35,7 +35,9 @@ pub fn print_error(error: &Error) {
 }
 
 fn error_text(error: &Error, style: Style) -> String {
-    let mut text = format!("{} {error}\n", style.red("error:"));
+    let place = error.place.as_ref().map_or(String::new(), |place| format!("{}: ", style.bold(place)));
+    let mut text = format!("{place}{} {error}\n", style.red("error:"));
+    text.extend(error.excerpt.iter().map(|excerpt| format!("{excerpt}\n")));
     for hint in &error.hints {
         text += &format!("{} {hint}\n", style.cyan("hint:"));
     }
@@ -53,5 +55,11 @@ mod tests {
             error_text(&error, Style::plain()),
             "error: no such suite 'memdf'\nhint: did you mean 'memfd'?\nhint: see `list`\n"
         );
+    }
+
+    #[test]
+    fn a_place_comes_first_as_compilers_write_it() {
+        let error = Error::usage("unknown key 'x'").at("a.yaml:1:1").excerpt("1 | x: 1");
+        assert_eq!(error_text(&error, Style::plain()), "a.yaml:1:1: error: unknown key 'x'\n1 | x: 1\n");
     }
 }

@@ -1,0 +1,62 @@
+//! The configuration as written: every knob may be missing. Never leaves `config/`.
+
+use super::expectation::Expectation;
+use super::glob::Glob;
+use super::layer::{Layer, knobs, value};
+use super::scalar::{Auto, Percent, Size, Span, SuiteName};
+use super::{Accelerator, MachineModel, ReportFormat};
+use std::num::{NonZeroU32, NonZeroUsize};
+
+value!(bool, u8, u32, u64, String, NonZeroU32, Size, Span, Percent, Accelerator, MachineModel);
+value!(Auto<NonZeroUsize>, Auto<NonZeroU32>);
+value!(Vec<String>, Vec<SuiteName>, Vec<Glob>, Vec<ReportFormat>, Vec<Expectation>);
+
+knobs! {
+    Raw {
+        kernels: Vec<String>,
+        suites: Vec<SuiteName>,
+        cases: Vec<Glob>,
+        jobs: Auto<NonZeroUsize>,
+        retries: u32,
+        seed: u64,
+        exact: RawExact,
+        machine: RawMachine,
+        deadlines: RawDeadlines,
+        console_limit: Size,
+        cache: RawCache,
+        perf: RawPerf,
+        fuzz: RawFuzz,
+        bisect: RawBisect,
+        reports: Vec<ReportFormat>,
+        expectations: Vec<Expectation>,
+    }
+}
+
+knobs! { RawExact { enabled: bool, shift: u8 } }
+
+knobs! {
+    RawMachine {
+        memory: Size,
+        cpus: NonZeroU32,
+        model: MachineModel,
+        accelerator: Accelerator,
+        append: String,
+    }
+}
+
+knobs! { RawDeadlines { boot: Span, case: Span } }
+
+knobs! { RawCache { size: Size, age: Span } }
+
+knobs! {
+    RawPerf {
+        workloads: Vec<Glob>,
+        operations: Auto<NonZeroU32>,
+        seeds: NonZeroU32,
+        threshold: Percent,
+    }
+}
+
+knobs! { RawFuzz { duration: Span, batch: Span, dangerous: bool } }
+
+knobs! { RawBisect { confidence: Percent, budget: Span } }
