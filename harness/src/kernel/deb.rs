@@ -1,0 +1,106 @@
+//! `deb:` kernels: chosen from apt's lists, fetched by apt, kept unpacked in the cache.
+
+use super::apt::program::AptPrograms;
+use super::apt::{Apt, fingerprint};
+use super::cache::{digest, unwritable};
+use super::package::{Package, Packages, parse_records};
+use super::spec::Wanted;
+use super::{Cache, KernelBuild, KernelSpec, Progress, entry};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Every package that can hold a piece of a kernel.
+const KERNEL_PACKAGES: &str = "^linux-(image|base|binary|modules)-.*amd64$";
+
+/// Finds the package in the suite (the machine's own without a name) and fetches it unless it is cached.
+pub fn resolve(
+    spec: &KernelSpec,
+    suite: Option<&str>,
+    wanted: &Wanted,
+    cache: &Cache,
+    progress: Progress<'_>,
+) -> Result<KernelBuild> {
+    let _ = suite;
+    resolve_with(&AptPrograms::of_machine(), spec, wanted, cache, progress)
+}
+
+/// The answer to a spec, as long as apt's lists stay as they are: asking apt takes a second, this a millisecond.
+#[derive(Debug, Serialize, Deserialize)]
+struct Remembered {
+    lists: PathBuf,
+    fingerprint: String,
+    entry: String,
+}
+
+impl Remembered {
+    fn file(spec: &KernelSpec, cache: &Cache) -> Result<PathBuf> {
+        cache.path(Path::new("resolved").join(digest(&spec.to_string())))
+    }
+
+    fn recall(spec: &KernelSpec, cache: &Cache) -> Option<PathBuf> {
+        let text = std::fs::read(Remembered::file(spec, cache).ok()?).ok()?;
+        let known: Remembered = serde_json::from_slice(&text).ok()?;
+        let entry = cache.root().join(&known.entry);
+        (fingerprint(&known.lists).ok()? == known.fingerprint && entry::is_intact(&entry)).then_some(entry)
+    }
+
+    fn keep(self, spec: &KernelSpec, cache: &Cache) -> Result<()> {
+        let text = serde_json::to_vec(&self).expect("plain data");
+        cache.write(&Remembered::file(spec, cache)?, &text)
+    }
+}
+
+fn resolve_with(
+    apt: &dyn Apt,
+    spec: &KernelSpec,
+    wanted: &Wanted,
+    cache: &Cache,
+    progress: Progress<'_>,
+) -> Result<KernelBuild> {
+    if let Some(entry) = Remembered::recall(spec, cache) {
+        return entry::load(&entry, spec);
+    }
+    progress(&format!("asking apt for {wanted}"));
+    let lists = apt.lists()?;
+    let fingerprint = fingerprint(&lists)?;
+    let packages = Packages::new(parse_records(&apt.search(KERNEL_PACKAGES)?));
+    let pieces = packages.select(wanted)?;
+    let relative = entry_name(&pieces);
+    let path = cache.entry(&relative, entry::is_intact, |scratch| fetch(apt, &pieces, scratch, progress))?;
+    Remembered { lists, fingerprint, entry: relative }.keep(spec, cache)?;
+    entry::load(&path, spec)
+}
+
+/// Tells entries apart by content: another archive may reuse name and version.
+fn entry_name(pieces: &[&Package]) -> String {
+    let contents: Vec<&str> = pieces.iter().map(|package| package.sha256.as_str()).collect();
+    // A metapackage comes first; the name of the kernel itself says more.
+    let named = pieces.iter().find(|package| super::package::image_name(&package.name).is_some());
+    let named = named.or(pieces.first()).map_or("kernel", |package| package.name.as_str());
+    format!("kernels/{named}-{}", &digest(&contents.join(" "))[..12])
+}
+
+fn fetch(apt: &dyn Apt, pieces: &[&Package], scratch: &Path, progress: Progress<'_>) -> Result<()> {
+    let total: u64 = pieces.iter().map(|package| package.size).sum();
+    let name = pieces.first().map_or("nothing", |package| package.name.as_str());
+    progress(&format!("downloading {name} ({:.1} MB)", total as f64 / 1e6));
+    let folder = scratch.join("packages");
+    std::fs::create_dir(&folder).map_err(|error| unwritable(&folder, error))?;
+    apt.download(pieces, &folder).map_err(|error| stale(error, pieces))?;
+    progress(&format!("unpacking {name}"));
+    entry::unpack(scratch)
+}
+
+fn stale(error: Error, pieces: &[&Package]) -> Error {
+    match pieces.first() {
+        Some(package) => error.hint(format!(
+            "{} {} may have left the archive since the lists were fetched: run `apt-get update` and try again",
+            package.name, package.version
+        )),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests;
