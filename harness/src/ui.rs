@@ -2,9 +2,17 @@
 //!
 //! Results go to standard output, progress and errors to standard error.
 
+mod bars;
+mod display;
+pub mod format;
+mod lines;
 mod print;
+#[cfg(test)]
+mod samples;
 mod style;
+mod tally;
 
+pub use display::Display;
 pub use print::{print, print_error, print_json};
 pub use style::Style;
 
