@@ -14,11 +14,12 @@ pub mod mark;
 pub mod message;
 pub mod program;
 pub mod region;
+pub mod stream;
 
 pub use flight::{FlightRecord, Phase};
 pub use message::{
-    CaseReport, CaseRequest, ChildExit, ExecReport, ExecRequest, FuzzRequest, Hello, Outcome, Request,
-    Response, Sample, WorkloadReport, WorkloadRequest,
+    Attachment, CaseReport, CaseRequest, ChildExit, ExecReport, ExecRequest, FuzzRequest, Hello, Outcome,
+    Request, Response, WorkloadReport, WorkloadRequest,
 };
 pub use region::{AgentState, Layout};
 

@@ -13,6 +13,8 @@ pub enum Request {
     Exec(ExecRequest),
     /// Run a batch of encoded fuzz programs that lies in bulk.
     Fuzz(FuzzRequest),
+    /// Put the booted kernel's text symbols into bulk, in the form of `/proc/kallsyms`.
+    Symbols,
     /// Answer with [`Response::Hello`] again.
     Ping,
 }
@@ -27,6 +29,17 @@ pub struct CaseRequest {
     pub seed: u64,
     /// Whether time is virtual (exact mode).
     pub exact: bool,
+    /// Files the case finds in its file folder.
+    pub files: Vec<Attachment>,
+}
+
+/// A file that lies in bulk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub name: String,
+    /// Offset in bulk.
+    pub offset: u32,
+    pub length: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,8 +58,8 @@ pub struct ExecRequest {
     pub deadline_ms: u64,
     /// Attach the command to the second serial port as its terminal, for an interactive session.
     pub terminal: bool,
-    /// Root directory in the guest to enter first (where the host's files were mounted or unpacked).
-    pub root: Option<String>,
+    /// A newc archive in bulk to unpack as the command's root directory.
+    pub root: Option<Attachment>,
     /// Standard input, all of it.
     pub input: Vec<u8>,
 }
@@ -72,6 +85,10 @@ pub enum Response {
     Exec(ExecReport),
     /// Bytes of results in bulk.
     Fuzz {
+        length: u32,
+    },
+    /// Bytes of symbols in bulk.
+    Symbols {
         length: u32,
     },
     /// The agent could not do what was asked; our fault or the image's, never the kernel's.
@@ -138,13 +155,6 @@ pub struct CaseReport {
     pub output: String,
 }
 
-/// One timed operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sample {
-    /// TSC ticks; in exact mode `instructions << shift`.
-    pub ticks: u64,
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkloadReport {
     pub outcome: Outcome,
@@ -159,9 +169,10 @@ pub struct WorkloadReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExecReport {
     pub exit: ChildExit,
+    /// Output that did not go through bulk (see [`crate::stream`]): all of it over serial, else none.
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
-    /// Output beyond what the region holds was dropped.
+    /// Output beyond what the transport holds was dropped.
     pub truncated: bool,
     pub duration_ns: u64,
     pub taint_before: u64,
