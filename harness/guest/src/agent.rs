@@ -1,0 +1,32 @@
+//! The life of the agent: bring the system up, say hello, answer requests one after another.
+
+use std::process::ExitCode;
+
+mod answer;
+mod archive;
+mod boot;
+mod exec;
+mod fuzz;
+mod link;
+mod measure;
+mod region;
+mod serial;
+mod supervise;
+mod symbols;
+
+/// Runs until the machine ends. PID 1 must not return: the kernel would panic.
+pub fn run() -> ExitCode {
+    let parameters = boot::bring_up();
+    let mut link = link::Link::open(&parameters);
+    if let Some(nonce) = parameters.after_kexec {
+        answer::second_kernel(&mut link, nonce);
+    } else {
+        boot::settle();
+        link.say_hello(&boot::hello(link.is_region()));
+    }
+    loop {
+        let request = link.next_request();
+        let response = answer::answer(request, &parameters, &mut link);
+        link.respond(&response);
+    }
+}

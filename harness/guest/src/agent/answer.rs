@@ -1,0 +1,187 @@
+//! Requests to responses.
+
+use super::boot::{Parameters, log, monotonic_ns, taint};
+use super::link::Link;
+use super::supervise::{become_session_leader, block_child_signal, end_everything, wait};
+use super::{boot, exec, symbols};
+use gauntlet_guest::{Case, Context, Stop, suites};
+use gauntlet_protocol::message::{decode, encode};
+use gauntlet_protocol::region::BULK_OFFSET;
+use gauntlet_protocol::{CaseReport, CaseRequest, ChildExit, Outcome, Phase, Request, Response};
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+const SCRATCH: &str = "/tmp/case";
+const FILES: &str = "/run/files";
+const OUTPUT: &str = "/run/output";
+/// More output than this of one case is cut.
+const OUTPUT_LIMIT: usize = 64 << 10;
+/// A page for the case's own word, shared with its process.
+const VERDICT_SIZE: usize = 64 << 10;
+
+/// Does what was asked.
+pub fn answer(request: Result<Request, String>, parameters: &Parameters, link: &mut Link) -> Response {
+    let request = match request {
+        Ok(request) => request,
+        Err(reason) => return Response::Refused { reason },
+    };
+    block_child_signal();
+    let answered = match request {
+        Request::Ping => Ok(Response::Hello(boot::hello(link.is_region()))),
+        Request::Case(request) => run_case(&request, parameters, link),
+        Request::Exec(request) => exec::run(&request, link),
+        Request::Symbols => symbols::publish(link),
+        Request::Workload(request) => super::measure::run(&request, link),
+        Request::Fuzz(request) => super::fuzz::run(&request, link),
+    };
+    link.note(Phase::Answering, "");
+    answered.unwrap_or_else(|reason| Response::Refused { reason })
+}
+
+/// The kernel that a case started is up: the case has passed if the number on its command line is the one the
+/// case was given.
+pub fn second_kernel(link: &mut Link, nonce: u64) {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let line = format!("second kernel {} is up, nonce {nonce}", release.trim());
+    log(&line);
+    let outcome = match link.adopt_request() {
+        Ok(Request::Case(request)) if request.seed == nonce => Outcome::Pass,
+        Ok(_) => Outcome::Fail { message: format!("the second kernel carries the wrong nonce {nonce}") },
+        Err(reason) => Outcome::Broken { reason },
+    };
+    link.respond(&Response::Case(CaseReport {
+        outcome,
+        exit: ChildExit::Exited(0),
+        taint_before: 0,
+        taint_after: taint(),
+        duration_ns: monotonic_ns(),
+        output: line,
+    }));
+}
+
+fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> Result<Response, String> {
+    let (_, case) =
+        suites::find(&request.name).ok_or_else(|| format!("no case {} in this agent", request.name))?;
+    link.note(Phase::Setup, &request.name);
+    store_files(request, link)?;
+    fs::create_dir_all(SCRATCH).map_err(|error| format!("{SCRATCH}: {error}"))?;
+    let context = Context {
+        seed: request.seed,
+        exact: request.exact,
+        scratch: PathBuf::from(SCRATCH),
+        files: PathBuf::from(FILES),
+        region: parameters.region,
+    };
+    let word = SharedWord::new()?;
+    let (taint_before, started) = (taint(), monotonic_ns());
+    link.note(Phase::Running, "");
+    let child = fork_case(case, &context, &word)?;
+    let exit = wait(child, started + request.deadline_ms * 1_000_000, || {});
+    let duration_ns = monotonic_ns() - started;
+    link.note(Phase::Collecting, "");
+    end_everything();
+    let outcome = word.read().unwrap_or_else(|| unsaid(exit));
+    let taint_after = taint();
+    Ok(Response::Case(CaseReport { outcome, exit, taint_before, taint_after, duration_ns, output: output() }))
+}
+
+fn unsaid(exit: ChildExit) -> Outcome {
+    let reason = match exit {
+        ChildExit::Exited(code) => format!("the case ended with status {code} and said nothing"),
+        ChildExit::Signaled(signal) => format!("the case was killed by signal {signal}"),
+        ChildExit::Deadline => "the case did not end before its deadline".to_owned(),
+    };
+    Outcome::Broken { reason }
+}
+
+fn store_files(request: &CaseRequest, link: &Link) -> Result<(), String> {
+    let _ = fs::create_dir_all(FILES);
+    for file in &request.files {
+        let region = link.region().ok_or("files need the shared region, which this kernel does not allow")?;
+        let bytes = region
+            .read(BULK_OFFSET + file.offset as usize, file.length as usize)
+            .ok_or_else(|| format!("file {} lies outside the region", file.name))?;
+        let path = Path::new(FILES).join(&file.name);
+        fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn fork_case(case: &Case, context: &Context, word: &SharedWord) -> Result<libc::pid_t, String> {
+    let output = fs::File::create(OUTPUT).map_err(|error| format!("{OUTPUT}: {error}"))?;
+    // SAFETY: this process has one thread, so the child may do anything.
+    match unsafe { libc::fork() } {
+        -1 => Err(format!("fork: {}", std::io::Error::last_os_error())),
+        0 => {
+            become_session_leader();
+            // SAFETY: plain descriptor calls on open files.
+            unsafe {
+                libc::dup2(output.as_raw_fd(), 1);
+                libc::dup2(output.as_raw_fd(), 2);
+            }
+            drop(output);
+            let _ = fs::write("/proc/self/oom_score_adj", "0");
+            let _ = std::env::set_current_dir(&context.scratch);
+            word.write(&match (case.run)(context) {
+                Ok(()) => Outcome::Pass,
+                Err(Stop::Fail(message)) => Outcome::Fail { message },
+                Err(Stop::Skip(cause)) => Outcome::Skip { cause },
+                Err(Stop::Broken(reason)) => Outcome::Broken { reason },
+            });
+            // SAFETY: ends this child without running anything of the parent's.
+            unsafe { libc::_exit(0) }
+        }
+        child => Ok(child),
+    }
+}
+
+fn output() -> String {
+    let bytes = fs::read(OUTPUT).unwrap_or_default();
+    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(OUTPUT_LIMIT)]).into_owned();
+    if bytes.len() > OUTPUT_LIMIT {
+        text.push_str("\n[cut here]\n");
+    }
+    text
+}
+
+/// Where the case's process leaves its outcome: shared memory, which closing descriptors cannot cut off.
+struct SharedWord {
+    base: *mut u8,
+}
+
+impl SharedWord {
+    fn new() -> Result<SharedWord, String> {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a fresh anonymous mapping.
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), VERDICT_SIZE, protection, flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(format!("mmap: {}", std::io::Error::last_os_error()));
+        }
+        Ok(SharedWord { base: base.cast() })
+    }
+
+    fn write(&self, outcome: &Outcome) {
+        let bytes = encode(outcome).unwrap_or_default();
+        let length = bytes.len().min(VERDICT_SIZE - 8);
+        // SAFETY: inside the mapping; the length is written last.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(8), length);
+            self.base.cast::<u64>().write_volatile(length as u64);
+        }
+    }
+
+    /// `None` when the case said nothing, or not all of it.
+    fn read(&self) -> Option<Outcome> {
+        // SAFETY: inside the mapping; the child is dead.
+        let bytes = unsafe {
+            let length = self.base.cast::<u64>().read_volatile() as usize;
+            if length == 0 || length > VERDICT_SIZE - 8 {
+                return None;
+            }
+            std::slice::from_raw_parts(self.base.add(8), length).to_vec()
+        };
+        decode(&bytes).ok()
+    }
+}

@@ -1,0 +1,55 @@
+//! `gauntlet-guest list` and `gauntlet-guest run SUITE/CASE`: for developing cases without a machine.
+
+use gauntlet_guest::{Context, Stop, suites};
+use std::process::ExitCode;
+
+pub fn run(arguments: &[String]) -> ExitCode {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, "list"] => {
+            for (name, _, case) in suites::all() {
+                println!("{name}\t{}", case.cites);
+            }
+            ExitCode::SUCCESS
+        }
+        [_, "run", name] => run_case(name),
+        _ => {
+            eprintln!("usage: gauntlet-guest list | run SUITE/CASE");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run_case(name: &str) -> ExitCode {
+    let Some((_, case)) = suites::find(name) else {
+        eprintln!("error: no case {name}; `gauntlet-guest list` shows them all");
+        return ExitCode::from(2);
+    };
+    let scratch = std::env::temp_dir().join(format!("gauntlet-case-{}", std::process::id()));
+    if let Err(error) = std::fs::create_dir(&scratch).and_then(|()| std::env::set_current_dir(&scratch)) {
+        eprintln!("error: cannot use {}: {error}", scratch.display());
+        return ExitCode::from(3);
+    }
+    let context = Context {
+        seed: 1,
+        exact: false,
+        scratch: scratch.clone(),
+        files: scratch.join("files"),
+        region: None,
+    };
+    let result = (case.run)(&context);
+    // A case that changed its root or identity may not be able to clean up; that is its nature.
+    let _ = std::fs::remove_dir_all(&scratch);
+    match result {
+        Ok(()) => println!("PASS {name}"),
+        Err(Stop::Skip(cause)) => println!("SKIP {name}: {cause}"),
+        Err(Stop::Broken(reason)) => {
+            println!("ERROR {name}: {reason}");
+            return ExitCode::FAILURE;
+        }
+        Err(Stop::Fail(message)) => {
+            println!("FAIL {name}: {message}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
