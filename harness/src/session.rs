@@ -1,1 +1,140 @@
-//! A kernel made ready: its template, and clones that answer requests.
+//! A kernel made ready: its template, and guests (clones of it) that answer requests.
+//!
+//! This is the only place that knows both QEMU and the agent. It says what happened and whose doing it was;
+//! what that means for a case is decided in `run::judge`.
+
+mod attach;
+mod boot;
+mod failure;
+mod guest;
+mod host;
+mod outcome;
+
+pub use attach::Attachments;
+pub use failure::Failure;
+pub use guest::{Guest, GuestOptions};
+pub use host::Host;
+pub use outcome::{Answer, ConsoleLog, Death};
+
+use crate::crash::Symbols;
+use crate::kernel::KernelBuild;
+use gauntlet_protocol::{Hello, Request, Response};
+use gauntlet_qemu::{Boot, Machine, Template};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a kernel is brought up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOptions {
+    pub machine: Machine,
+    /// Words the user adds to the kernel's command line.
+    pub append: String,
+    /// Host time a boot may take on an idle host.
+    pub boot_deadline: Duration,
+    /// How often a boot that failed for reasons of the host's is tried again.
+    pub retries: u32,
+}
+
+impl Default for SessionOptions {
+    fn default() -> SessionOptions {
+        SessionOptions {
+            machine: Machine::default(),
+            append: String::new(),
+            boot_deadline: Duration::from_secs(60),
+            retries: 2,
+        }
+    }
+}
+
+/// What is remembered with a template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Description {
+    hello: Hello,
+    /// Host milliseconds the boot took: how slow this host emulates this kernel.
+    boot_ms: u64,
+    /// The console of the boot.
+    console: String,
+}
+
+/// One kernel on one machine, booted and ready to be cloned.
+#[derive(Debug)]
+pub struct Session {
+    host: Arc<Host>,
+    pub kernel: KernelBuild,
+    pub options: SessionOptions,
+    boot: Boot,
+    template: Template,
+    description: Description,
+}
+
+impl Session {
+    /// Finds the template in the cache or boots the kernel once.
+    pub async fn prepare(
+        host: &Arc<Host>,
+        kernel: &KernelBuild,
+        options: &SessionOptions,
+    ) -> Result<Session, Failure> {
+        boot::prepare(host, kernel, options).await
+    }
+
+    pub fn hello(&self) -> &Hello {
+        &self.description.hello
+    }
+
+    /// The console of the boot, for evidence.
+    pub fn boot_console(&self) -> &str {
+        &self.description.console
+    }
+
+    /// The template's digest.
+    pub fn template_digest(&self) -> &str {
+        &self.template.digest
+    }
+
+    /// How many times longer than on a fast idle host things take here; at least 1.
+    ///
+    /// A boot takes about 3 s of emulation on the machine this was written on; a slower boot means that every
+    /// deadline must be longer.
+    pub fn slowness(&self) -> f64 {
+        const USUAL_BOOT_MS: f64 = 3000.0;
+        (self.description.boot_ms as f64 / USUAL_BOOT_MS).clamp(1.0, 20.0)
+    }
+
+    /// A guest of its own for whoever asks: about 50 ms.
+    pub async fn guest(&self, options: GuestOptions) -> Result<Guest, Failure> {
+        guest::start(self, options).await
+    }
+
+    /// The booted kernel's text symbols, KASLR included; read once and kept with the template.
+    pub async fn symbols(&self) -> Result<Arc<Symbols>, Failure> {
+        let path = self.symbols_path();
+        if let Ok(text) = tokio::fs::read_to_string(&path).await {
+            return Ok(Arc::new(Symbols::parse(&text)));
+        }
+        let mut guest = self.guest(GuestOptions::default()).await?;
+        let answer = guest.request(&Request::Symbols, Duration::from_secs(60)).await;
+        let Ok(Response::Symbols { length }) = answer.response else {
+            return Err(Failure::infra(format!("the guest did not give its symbols: {:?}", answer.response)));
+        };
+        let bytes =
+            guest.bulk(length).ok_or_else(|| Failure::infra("the guest's symbols lie outside the region"))?;
+        let text = String::from_utf8_lossy(&bytes);
+        keep(&path, &bytes).map_err(|error| Failure::infra(format!("{}: {error}", path.display())))?;
+        Ok(Arc::new(Symbols::parse(&text)))
+    }
+
+    fn symbols_path(&self) -> PathBuf {
+        self.host.templates_folder.join(format!("{}.symbols", self.template.digest))
+    }
+}
+
+/// Writes a file that appears whole or not at all.
+fn keep(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(std::path::Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    std::io::Write::write_all(&mut file, bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

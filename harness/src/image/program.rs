@@ -1,0 +1,1 @@
+//! A program of the host's with everything it needs, as an archive.

@@ -1,0 +1,54 @@
+//! Why a kernel could not be made ready, and whose doing that was.
+
+use gauntlet_results::Verdict;
+
+/// A kernel that did not reach its ready point, or a clone that did not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// INFRA when it is ours; TIMEOUT or CRASH when it is the kernel's.
+    pub verdict: Verdict,
+    pub reason: String,
+    /// The console up to then.
+    pub console: String,
+}
+
+impl Failure {
+    /// Ours: never held against a kernel.
+    pub fn infra(reason: impl Into<String>) -> Failure {
+        Failure { verdict: Verdict::Infra, reason: reason.into(), console: String::new() }
+    }
+
+    /// The kernel's.
+    pub fn kernel(verdict: Verdict, reason: impl Into<String>) -> Failure {
+        Failure { verdict, reason: reason.into(), console: String::new() }
+    }
+
+    #[must_use]
+    pub fn with_console(mut self, console: impl Into<String>) -> Failure {
+        self.console = console.into();
+        self
+    }
+}
+
+impl From<gauntlet_qemu::Error> for Failure {
+    fn from(error: gauntlet_qemu::Error) -> Failure {
+        let mut reason = error.to_string();
+        if let gauntlet_qemu::Error::Io { source, .. } | gauntlet_qemu::Error::Spawn { source, .. } = &error {
+            match source.raw_os_error() {
+                Some(libc::ENOSPC | libc::EDQUOT) => reason.push_str("; free some disk space"),
+                Some(libc::ENOMEM) => reason.push_str("; use fewer jobs (-j) or less memory (--mem)"),
+                Some(libc::EMFILE) => reason.push_str("; raise `ulimit -n`"),
+                _ => {}
+            }
+        }
+        Failure::infra(reason)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.verdict, self.reason)
+    }
+}
+
+impl std::error::Error for Failure {}
