@@ -31,7 +31,10 @@ impl Bars {
             self.kernels.push(self.all.insert_before(&self.total, ProgressBar::new(0)));
         }
         for (kernel, bar) in tally.kernels.iter().zip(&self.kernels) {
-            bar.set_style(template("{prefix} {bar:16} {pos:>4}/{len:<4} {wide_msg}"));
+            bar.set_style(template(match kernel.stage {
+                Stage::Failed(_) => "{prefix} {wide_msg}",
+                Stage::Waiting | Stage::Ready => "{prefix} {bar:12} {pos:>4}/{len:<4} {wide_msg}",
+            }));
             bar.set_prefix(format!("{:<width$}", format::shorten(&kernel.name, width)));
             bar.set_length(kernel.expected() as u64);
             bar.set_position(kernel.done() as u64);
