@@ -15,6 +15,7 @@ mod paths;
 pub mod run;
 
 mod completions;
+mod doctor;
 mod man;
 
 pub use flags::{GlobalFlags, MachineFlags, ProgressFlag};
@@ -55,6 +56,7 @@ macro_rules! verbs {
 
 // doctor, kernel, test, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, completions, man.
 verbs! {
+    Doctor => doctor,
     Completions => completions,
     Man => man,
 }

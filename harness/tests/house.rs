@@ -161,9 +161,8 @@ fn functions(text: &str) -> Vec<(String, usize)> {
     for (start, line) in lines.iter().enumerate() {
         let Some(name) = function_name(line.trim_start()) else { continue };
         let indent = " ".repeat(line.len() - line.trim_start().len());
-        let outer =
-            |line: &&str| line.strip_prefix(&*indent).is_some_and(|rest| rest.starts_with([')', '}']));
-        let length = lines[start..].iter().position(|line| outer(&line) && line.ends_with(['}', ';']));
+        let outer = |line: &str| line.strip_prefix(&*indent).is_some_and(|rest| rest.starts_with([')', '}']));
+        let length = lines[start..].iter().position(|line| outer(line) && line.ends_with(['}', ';']));
         let closed = length.filter(|length| lines[start + length].ends_with('}'));
         found.extend(closed.map(|length| (name.to_owned(), length + 1)));
     }
