@@ -6,8 +6,10 @@
 //! Architecture invariant: nothing here depends on the harness or on the results crate, and nothing on the
 //! base path needs a kernel module.
 
+pub mod bpf;
 pub mod case;
 pub mod suites;
 pub mod sys;
+pub mod unprivileged;
 
 pub use case::{Case, CaseResult, Context, FileNeed, Need, Stop, Suite};

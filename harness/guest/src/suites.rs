@@ -2,10 +2,11 @@
 
 use crate::{Case, Suite};
 
+pub mod bpf;
 pub mod getrandom;
 
 /// Every suite.
-pub const SUITES: &[&Suite] = &[&getrandom::SUITE];
+pub const SUITES: &[&Suite] = &[&getrandom::SUITE, &bpf::SUITE];
 
 /// Every case with its full name, `suite/case`.
 pub fn all() -> impl Iterator<Item = (String, &'static Suite, &'static Case)> {

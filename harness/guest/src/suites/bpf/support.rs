@@ -1,0 +1,110 @@
+//! The words the bpf cases are written in.
+
+use crate::bpf::{Instruction, Load, Map, MapSpec, ProgramKind, Register, Rejection, load, test_run};
+use crate::case::{exists, succeeds};
+use crate::sys::Errno;
+use crate::{CaseResult, Stop};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// The smallest packet that BPF_PROG_TEST_RUN takes: an Ethernet header.
+pub const PACKET: [u8; 14] = [0; 14];
+
+/// A map that must be possible; skips where bpf(2) is missing.
+pub fn create(spec: MapSpec) -> Result<Map, Stop> {
+    succeeds(&format!("BPF_MAP_CREATE of {spec:?}"), exists("bpf", spec.create())?)
+}
+
+/// The map must be refused with this error.
+pub fn refuses_map(why: &str, spec: MapSpec, expected: i32) -> CaseResult {
+    let what = format!("BPF_MAP_CREATE with {why} ({spec:?})");
+    crate::case::fails_with(&what, exists("bpf", spec.create())?, expected)
+}
+
+/// A program that the verifier must accept.
+pub fn accepted(what: &str, kind: ProgramKind, code: &[Instruction]) -> Result<OwnedFd, Stop> {
+    accepted_load(what, &Load::new(kind, code))
+}
+
+pub fn accepted_load(what: &str, request: &Load<'_>) -> Result<OwnedFd, Stop> {
+    load(request).map_err(|rejection| match rejection.errno {
+        Errno(libc::ENOSYS) => Stop::Skip("missing syscall: bpf".into()),
+        errno => Stop::Fail(format!("{what}: refused with {errno}, must load; log: {}", rejection.log)),
+    })
+}
+
+/// A program that the verifier must refuse with this error, saying one of these texts.
+pub fn rejected(
+    what: &str,
+    kind: ProgramKind,
+    code: &[Instruction],
+    errno: i32,
+    texts: &[&str],
+) -> CaseResult {
+    rejected_load(what, &Load::new(kind, code), errno, texts)
+}
+
+pub fn rejected_load(what: &str, request: &Load<'_>, errno: i32, texts: &[&str]) -> CaseResult {
+    rejected_with(what, request, &[errno], texts)
+}
+
+/// The same for a refusal whose error number was not the same in every release.
+pub fn rejected_with(what: &str, request: &Load<'_>, errnos: &[i32], texts: &[&str]) -> CaseResult {
+    let Rejection { errno: got, log } = match load(request) {
+        Ok(_) => return Err(Stop::Fail(format!("{what}: loaded, must be refused"))),
+        Err(Rejection { errno: Errno(libc::ENOSYS), .. }) => {
+            return Err(Stop::Skip("missing syscall: bpf".into()));
+        }
+        Err(rejection) => rejection,
+    };
+    crate::check!(
+        errnos.contains(&got.0),
+        "{what}: refused with {got}, must be one of {errnos:?}; log: {log}"
+    );
+    let told = texts.is_empty() || texts.iter().any(|text| log.contains(text));
+    crate::check!(told, "{what}: the verifier's log says none of {texts:?}: {log}");
+    Ok(())
+}
+
+/// Runs a program once; its return value.
+pub fn run(program: &impl AsRawFd) -> Result<u32, Stop> {
+    let run = test_run(program, &PACKET, 0);
+    succeeds("BPF_PROG_TEST_RUN", run.result)?;
+    Ok(run.value)
+}
+
+/// `r0 = value; exit`.
+pub fn returning(value: i32) -> Vec<Instruction> {
+    crate::code![Instruction::mov(Register::R0, value), Instruction::exit()]
+}
+
+/// Numbers where arithmetic goes wrong, and some that look like nothing in particular.
+pub fn interesting_words(seed: u64) -> Vec<u64> {
+    let mut words = vec![
+        0,
+        1,
+        2,
+        31,
+        63,
+        0x7f,
+        0x80,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        0x1_0000_0000,
+        i64::MAX as u64,
+        i64::MIN as u64,
+        u64::MAX,
+        0x1122_3344_8566_77f8,
+    ];
+    let mut state = seed | 1;
+    words.extend(std::iter::repeat_with(|| xorshift(&mut state)).take(3));
+    words
+}
+
+/// Marsaglia's xorshift64: any sequence that depends on the seed alone will do.
+fn xorshift(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
