@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     RunStarted(RunInfo),
-    /// How many results the plan expects from each kernel; known before anything boots.
+    /// The results the plan expects from a kernel, by name (cases and workloads alike); known before anything
+    /// boots. Whatever of it gives no result is reported as missing, never dropped.
     Planned {
         kernel: String,
-        cases: usize,
+        cases: Vec<String>,
     },
     KernelReady(KernelInfo),
     /// A kernel that could not be brought to its ready point, and whose fault that is.
@@ -41,7 +42,7 @@ pub enum Event {
 }
 
 /// One invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RunInfo {
     /// Sortable and unique: `20261123-124501-3f2a`.
     pub id: String,
@@ -58,7 +59,7 @@ pub struct RunInfo {
 }
 
 /// A kernel as it came up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KernelInfo {
     /// The name used in every result: `6.1.0-56-cloud-amd64`.
     pub name: String,

@@ -4,7 +4,11 @@
 //! whatever boots, runs or builds is somebody else's business.
 
 pub mod event;
+pub mod record;
+pub mod store;
 pub mod verdict;
 
 pub use event::{Event, Finding, KernelInfo, RunInfo, TestResult, WorkloadResult};
+pub use record::{KernelFailure, KernelRecord, Missing, RunEnd, RunRecord, run_id, suite_of};
+pub use store::{Store, StoreError};
 pub use verdict::{Evidence, Verdict};
