@@ -16,6 +16,7 @@ pub mod run;
 
 mod completions;
 mod doctor;
+mod kernel;
 mod man;
 
 pub use flags::{GlobalFlags, MachineFlags, ProgressFlag};
@@ -57,6 +58,7 @@ macro_rules! verbs {
 // doctor, kernel, test, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, completions, man.
 verbs! {
     Doctor => doctor,
+    Kernel => kernel,
     Completions => completions,
     Man => man,
 }
