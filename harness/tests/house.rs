@@ -149,7 +149,9 @@ fn main_is_a_sentence() {
 #[test]
 fn modules_are_files_beside_their_folders() {
     for (path, _) in sources() {
-        assert!(path.file_name().unwrap() != "mod.rs", "{}: name it after its module", path.display());
+        // Under tests/ it is how cargo is told that a file is no test of its own.
+        let odd = path.ends_with("mod.rs") && !path.components().any(|part| part.as_os_str() == "tests");
+        assert!(!odd, "{}: name it after its module", path.display());
     }
 }
 

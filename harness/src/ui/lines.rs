@@ -46,7 +46,7 @@ pub(super) fn change(event: &Event, tally: &Tally, style: Style) -> Option<Strin
     match event {
         Event::RunStarted(info) => Some(format!("run {} ({})", info.id, info.verb)),
         Event::Planned { kernel, cases } => {
-            Some(format!("{kernel}: {} planned", format::plural(*cases, "case")))
+            Some(format!("{kernel}: {} planned", format::plural(cases.len(), "case")))
         }
         Event::KernelReady(info) => Some(format!("{}: ready ({})", info.name, info.machine)),
         Event::KernelFailed { kernel, verdict, reason, .. } => {

@@ -3,7 +3,7 @@
 use gauntlet_results::{Event, TestResult, Verdict};
 
 pub(super) fn planned(kernel: &str, cases: usize) -> Event {
-    Event::Planned { kernel: kernel.to_owned(), cases }
+    Event::Planned { kernel: kernel.to_owned(), cases: (0..cases).map(|case| format!("s/{case}")).collect() }
 }
 
 pub(super) fn started(kernel: &str, case: &str) -> Event {

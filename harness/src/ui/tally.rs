@@ -36,7 +36,7 @@ pub(super) enum Stage {
 impl Tally {
     pub(super) fn apply(&mut self, event: &Event, now: Duration) {
         match event {
-            Event::Planned { kernel, cases } => self.kernel(kernel).planned = *cases,
+            Event::Planned { kernel, cases } => self.kernel(kernel).planned = cases.len(),
             Event::KernelReady(info) => self.kernel(&info.name).stage = Stage::Ready,
             Event::KernelFailed { kernel, verdict, .. } => {
                 self.kernel(kernel).stage = Stage::Failed(*verdict)

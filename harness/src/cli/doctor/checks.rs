@@ -10,7 +10,8 @@ pub(super) struct Facts {
     pub(super) qemu: Result<String, String>,
     /// QEMU knows `-plugin`.
     pub(super) plugins: bool,
-    pub(super) accelerator: String,
+    /// What machines will run on, or why none was tried.
+    pub(super) accelerator: Result<String, String>,
     /// Programs and headers that were looked for and are not there.
     pub(super) absent: Vec<&'static str>,
     /// Where the cache goes, and bytes free there.
@@ -71,7 +72,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Check> {
     vec![
         qemu(facts),
         plugins(facts),
-        Check { what: "accelerator", state: State::Good, found: facts.accelerator.clone(), mend: None },
+        accelerator(facts),
         packages(facts),
         trees(facts),
         disk("cache", &facts.cache, LEAST_CACHE, "GAUNTLET_CACHE"),
@@ -101,6 +102,14 @@ fn plugins(facts: &Facts) -> Check {
         }
     };
     Check { what: "plugins", state, found: found.to_owned(), mend: None }
+}
+
+fn accelerator(facts: &Facts) -> Check {
+    let (state, found) = match &facts.accelerator {
+        Ok(found) => (State::Good, found),
+        Err(why) => (State::Missing, why),
+    };
+    Check { what: "accelerator", state, found: found.clone(), mend: None }
 }
 
 fn packages(facts: &Facts) -> Check {
@@ -178,7 +187,7 @@ mod tests {
             root: false,
             qemu: Ok("QEMU emulator version 7.2.22".to_owned()),
             plugins: true,
-            accelerator: "TCG".to_owned(),
+            accelerator: Ok("TCG".to_owned()),
             absent: Vec::new(),
             cache: ("/c".to_owned(), 10 * GIB),
             results: ("/r".to_owned(), 10 * GIB),

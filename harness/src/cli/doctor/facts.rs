@@ -2,15 +2,19 @@
 
 use super::checks::{APT_TOOLS, BUILD_TOOLS, Facts};
 use crate::cli::Globals;
+use crate::session::Host;
+use crate::ui::format;
+use gauntlet_qemu::Qemu;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(super) async fn gather(globals: &Globals) -> Facts {
+    let qemu = Qemu::find();
     Facts {
         root: rustix::process::geteuid().is_root(),
-        qemu: qemu(&["--version"]).map(|text| text.lines().next().unwrap_or_default().to_owned()),
-        plugins: qemu(&["-help"]).is_ok_and(|text| text.lines().any(|line| line.starts_with("-plugin "))),
-        accelerator: "not probed".to_owned(),
+        plugins: qemu.as_ref().is_ok_and(knows_plugins),
+        accelerator: accelerator(&globals.cache).await,
+        qemu: qemu.map(|qemu| qemu.version_line).map_err(|error| error.to_string()),
         absent: absent(),
         cache: free(&globals.cache),
         results: free(&globals.results),
@@ -18,13 +22,21 @@ pub(super) async fn gather(globals: &Globals) -> Facts {
     }
 }
 
-fn qemu(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("qemu-system-x86_64").args(arguments).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Ok(output) => Err(format!("qemu-system-x86_64 {}: {}", arguments.join(" "), output.status)),
-        Err(error) => Err(format!("qemu-system-x86_64: {error}")),
-    }
+/// Asks QEMU's own help: only a build with plugins lists the option.
+fn knows_plugins(qemu: &Qemu) -> bool {
+    let help = Command::new(&qemu.program).arg("-help").output();
+    help.is_ok_and(|help| {
+        String::from_utf8_lossy(&help.stdout).lines().any(|line| line.starts_with("-plugin "))
+    })
+}
+
+/// Boots a few instructions (at most ten seconds, then remembered), as every verb does before its first kernel.
+async fn accelerator(cache: &Path) -> Result<String, String> {
+    let host = Host::open(cache).await.map_err(|error| error.to_string())?;
+    Ok(match &host.accelerator.why_not_kvm {
+        None => "KVM".to_owned(),
+        Some(why) => format!("TCG ({})", format::printable(why)),
+    })
 }
 
 /// Programs not on the PATH and headers the compiler would not find.
