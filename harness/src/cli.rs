@@ -16,8 +16,8 @@ pub mod run;
 
 mod completions;
 mod doctor;
-mod kernel;
 mod man;
+mod test;
 
 pub use flags::{GlobalFlags, MachineFlags, ProgressFlag};
 pub use globals::Globals;
@@ -58,7 +58,7 @@ macro_rules! verbs {
 // doctor, kernel, test, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, completions, man.
 verbs! {
     Doctor => doctor,
-    Kernel => kernel,
+    Test => test,
     Completions => completions,
     Man => man,
 }

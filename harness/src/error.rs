@@ -115,6 +115,18 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<gauntlet_results::StoreError> for Error {
+    fn from(error: gauntlet_results::StoreError) -> Error {
+        let kind = if error.is_usage() { Kind::Usage } else { Kind::Infra };
+        let hint = error.hint();
+        let converted = Error::new(kind, error.to_string());
+        match hint {
+            Some(hint) => converted.hint(hint),
+            None => converted,
+        }
+    }
+}
+
 /// Names of a known set that are close to what was typed, best first; at most three.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut scored: Vec<(usize, &str)> = known

@@ -1,1 +1,11 @@
-//! Running a plan: clones, retries, events.
+//! Running a plan: kernels made ready, one clone per case, retries of our own trouble, events.
+
+pub mod case;
+pub mod judge;
+pub mod kernels;
+pub mod options;
+pub mod sink;
+pub mod test;
+
+pub use kernels::{NamedKernel, resolve_kernels};
+pub use sink::Sink;

@@ -88,6 +88,11 @@ impl Session {
         &self.description.console
     }
 
+    /// The initial RAM disk with the agent, for cases that start another kernel.
+    pub fn initrd_bytes(&self) -> &[u8] {
+        self.host.initrd_bytes()
+    }
+
     /// The template's digest.
     pub fn template_digest(&self) -> &str {
         &self.template.digest

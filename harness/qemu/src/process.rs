@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
 /// What to start.
@@ -79,6 +80,19 @@ impl Process {
     pub fn kill(&mut self) {
         // It may have ended by itself, which is what we want.
         let _ = pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
+    }
+
+    /// Time spent runnable but not running, of the thread that waited most: the second field of
+    /// `/proc/PID/task/TID/schedstat` (Documentation/scheduler/sched-stats.rst). Zero where there is none.
+    pub fn run_delay(&self) -> Duration {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.id())) else {
+            return Duration::ZERO;
+        };
+        let delays = threads.flatten().filter_map(|thread| {
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split_ascii_whitespace().nth(1)?.parse().ok()
+        });
+        Duration::from_nanos(delays.max().unwrap_or(0))
     }
 
     /// What the process wrote to its standard error so far, cut at 4 KiB.

@@ -223,6 +223,11 @@ impl Vm {
         Ok(Happening::Ended(Ended::Qemu { exit, stderr: self.process.stderr() }))
     }
 
+    /// How long the machine's threads have waited for a CPU of the host so far: of the thread that waited most.
+    pub fn starvation(&self) -> Duration {
+        self.process.run_delay()
+    }
+
     /// Process number, for people and for measuring memory.
     pub fn process_id(&self) -> u32 {
         self.process.id()

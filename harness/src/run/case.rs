@@ -1,0 +1,150 @@
+//! One case on one kernel: a clone, a request, a verdict; again when the trouble was ours.
+
+use super::judge::{Judged, judge_case};
+use crate::plan::PlannedCase;
+use crate::session::{Answer, Attachments, Failure, GuestOptions, Session};
+use gauntlet_guest::FileNeed;
+use gauntlet_protocol::message::encode;
+use gauntlet_protocol::{CaseRequest, Request, Response};
+use gauntlet_results::{Evidence, TestResult, Verdict};
+use std::time::{Duration, Instant};
+
+/// What all cases of a run share.
+#[derive(Debug, Clone)]
+pub struct CasePolicy {
+    pub seed: u64,
+    /// Guest time a case may take on a host of ordinary speed.
+    pub deadline: Duration,
+    /// Further attempts after infrastructure trouble.
+    pub retries: u32,
+}
+
+/// Time beyond a case's own deadline that the host waits for the agent to say so.
+const GRACE: Duration = Duration::from_secs(5);
+/// Console text kept with a result that passed.
+const QUIET_CONSOLE: usize = 4 << 10;
+
+/// Runs the case until it has a verdict that is not our own trouble, or the attempts are used up.
+pub async fn run_case(
+    session: &Session,
+    kernel: &str,
+    planned: &PlannedCase,
+    policy: &CasePolicy,
+) -> TestResult {
+    let started = Instant::now();
+    let mut attempt = 1;
+    loop {
+        let (judged, answer) = match attempt_case(session, planned, policy).await {
+            Ok(answer) => (judge_case(&answer), Some(answer)),
+            Err(failure) => (unanswered(failure), None),
+        };
+        if judged.evidence.verdict == Verdict::Infra && attempt <= policy.retries {
+            tracing::info!(case = planned.name(), attempt, reason = judged.evidence.reason, "trying again");
+            attempt += 1;
+            continue;
+        }
+        let subject = Subject { session, kernel, planned, policy, attempts: attempt, started };
+        return subject.result(judged, answer);
+    }
+}
+
+fn unanswered(failure: Failure) -> Judged {
+    Judged { evidence: Evidence::new(failure.verdict, failure.reason), splat: None }
+}
+
+/// One attempt: the answer of a fresh clone.
+pub async fn attempt_case(
+    session: &Session,
+    planned: &PlannedCase,
+    policy: &CasePolicy,
+) -> Result<Answer, Failure> {
+    let deadline = policy.deadline.mul_f64(session.slowness());
+    let attachments = attachments(session, planned)?;
+    let request = Request::Case(CaseRequest {
+        name: planned.name(),
+        deadline_ms: deadline.as_millis() as u64,
+        seed: policy.seed,
+        exact: session.options.machine.exact.is_some(),
+        files: attachments.files().to_vec(),
+    });
+    let mut guest = session.guest(GuestOptions::default()).await?;
+    if !guest.attach(&attachments) {
+        return Err(Failure::infra("the case's files do not fit the shared region"));
+    }
+    Ok(guest.request(&request, deadline + GRACE.mul_f64(session.slowness())).await)
+}
+
+fn attachments(session: &Session, planned: &PlannedCase) -> Result<Attachments, Failure> {
+    let mut attachments = Attachments::default();
+    for file in planned.case.files {
+        let added = match file {
+            FileNeed::KernelImage => {
+                let image = std::fs::read(&session.kernel.image).map_err(|error| {
+                    Failure::infra(format!("cannot read {}: {error}", session.kernel.image.display()))
+                })?;
+                attachments.add("kernel", &image)
+            }
+            FileNeed::AgentInitrd => attachments.add("initrd", session.initrd_bytes()),
+        };
+        added.ok_or_else(|| Failure::infra("a file of the case is too large"))?;
+    }
+    Ok(attachments)
+}
+
+struct Subject<'a> {
+    session: &'a Session,
+    kernel: &'a str,
+    planned: &'a PlannedCase,
+    policy: &'a CasePolicy,
+    attempts: u32,
+    started: Instant,
+}
+
+impl Subject<'_> {
+    fn result(&self, judged: Judged, answer: Option<Answer>) -> TestResult {
+        let report = answer.as_ref().and_then(|answer| match &answer.response {
+            Ok(Response::Case(report)) => Some(report),
+            _ => None,
+        });
+        let mut console = answer.as_ref().map(|answer| answer.console.text()).unwrap_or_default();
+        let fingerprint = answer.as_ref().map(fingerprint).unwrap_or_default();
+        if judged.evidence.verdict == Verdict::Pass && console.len() > QUIET_CONSOLE {
+            let cut = console.floor_char_boundary(QUIET_CONSOLE);
+            console.truncate(cut);
+        }
+        TestResult {
+            kernel: self.kernel.to_owned(),
+            case: self.planned.name(),
+            verdict: judged.evidence.verdict,
+            reason: judged.evidence.reason,
+            duration_ms: self.started.elapsed().as_millis() as u64,
+            guest_ns: report.map(|report| report.duration_ns),
+            output: report.map(|report| report.output.clone()).unwrap_or_default(),
+            console,
+            splat: judged.splat,
+            flight: answer.as_ref().filter(|answer| answer.response.is_err()).and_then(flight),
+            attempts: self.attempts,
+            fingerprint,
+            exact: self.session.options.machine.exact.is_some(),
+            seed: self.policy.seed,
+        }
+    }
+}
+
+fn flight(answer: &Answer) -> Option<String> {
+    let flight = answer.flight.as_ref()?;
+    let phase = flight.phase.map_or("garbage", |phase| phase.as_str());
+    Some(format!("{} ({phase}, step {})", flight.name, flight.steps))
+}
+
+/// What a rerun in exact mode must reproduce to the bit.
+fn fingerprint(answer: &Answer) -> String {
+    let mut hasher = blake3::Hasher::new();
+    match &answer.response {
+        // Encoding can only fail for lengths no report has; then the fingerprint differs, which is right.
+        Ok(response) => hasher.update(&encode(response).unwrap_or_default()),
+        Err(death) => hasher.update(format!("{death:?}").as_bytes()),
+    };
+    hasher.update(&answer.console.bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
+}

@@ -1,0 +1,218 @@
+//! What an answer means: evidence in, one verdict out. Pure.
+
+use crate::crash::{self, Splat};
+use crate::session::{Answer, Death};
+use gauntlet_protocol::{CaseReport, ChildExit, Outcome, Response};
+use gauntlet_qemu::Ended;
+use gauntlet_results::verdict::judge;
+use gauntlet_results::{Evidence, Verdict};
+
+/// Taint bits that mean the kernel complained (Documentation/admin-guide/tainted-kernels.rst). The others tell
+/// which modules were loaded or what the user overrode.
+const COMPLAINTS: &[(u64, &str)] = &[
+    (1 << 4, "machine check"),
+    (1 << 5, "bad page"),
+    (1 << 7, "oops"),
+    (1 << 9, "warning"),
+    (1 << 14, "soft lockup"),
+];
+
+/// A judged case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    pub evidence: Evidence,
+    pub splat: Option<String>,
+}
+
+/// The worst of: what the case said, how its process ended, a missing answer, splats, a change of taint.
+pub fn judge_case(answer: &Answer) -> Judged {
+    let splats = crash::scan(&answer.console.bytes());
+    let mut evidence: Vec<Evidence> = splats.iter().filter_map(splat_evidence).collect();
+    match &answer.response {
+        Ok(Response::Case(report)) => evidence.extend(report_evidence(report, answer)),
+        Ok(Response::Refused { reason }) => {
+            evidence.push(Evidence::new(Verdict::Infra, format!("the agent could not do it: {reason}")));
+        }
+        Ok(other) => {
+            evidence
+                .push(Evidence::new(Verdict::Infra, format!("the agent answered something else: {other:?}")));
+        }
+        Err(death) => evidence.push(death_evidence(death, answer, &splats)),
+    }
+    let splat = splats.first().map(|splat| splat.title.clone());
+    // A splat explains a crash better than the reset that followed it: the first of equals counts.
+    let worst = judge(&evidence).verdict;
+    let evidence = evidence.into_iter().find(|one| one.verdict == worst).unwrap_or_else(|| judge(&[]));
+    Judged { evidence, splat }
+}
+
+/// PID 1 dying makes the kernel panic, but it is the agent that died, not the kernel.
+const AGENT_DIED: &str = "Attempted to kill init";
+
+fn splat_evidence(splat: &Splat) -> Option<Evidence> {
+    if splat.title.contains(AGENT_DIED) {
+        return Some(Evidence::new(Verdict::Error, "the agent (PID 1) died"));
+    }
+    Some(Evidence::new(Verdict::Crash, splat.title.clone()))
+}
+
+fn report_evidence(report: &CaseReport, answer: &Answer) -> Vec<Evidence> {
+    let mut evidence = vec![outcome_evidence(report, answer)];
+    let new_taint = report.taint_after & !report.taint_before;
+    for (bit, name) in COMPLAINTS {
+        if new_taint & bit != 0 {
+            evidence.push(Evidence::new(Verdict::Crash, format!("the kernel became tainted: {name}")));
+        }
+    }
+    evidence
+}
+
+fn outcome_evidence(report: &CaseReport, answer: &Answer) -> Evidence {
+    match (&report.outcome, report.exit) {
+        (Outcome::Pass, ChildExit::Exited(0)) => Evidence::new(Verdict::Pass, ""),
+        (Outcome::Pass, exit) => {
+            Evidence::new(Verdict::Error, format!("the case said it passed and then ended badly: {exit:?}"))
+        }
+        (Outcome::Fail { message }, _) => Evidence::new(Verdict::Fail, message.clone()),
+        (Outcome::Skip { cause }, _) => Evidence::new(Verdict::Skip, cause.clone()),
+        (Outcome::Broken { .. }, ChildExit::Deadline) if was_starved(answer) => {
+            Evidence::new(Verdict::Infra, "the host was too busy to run the machine")
+        }
+        (Outcome::Broken { .. }, ChildExit::Deadline) => {
+            let seconds = report.duration_ns / 1_000_000_000;
+            Evidence::new(Verdict::Timeout, format!("the case did not end within {seconds} s"))
+        }
+        (Outcome::Broken { reason }, _) => Evidence::new(Verdict::Error, reason.clone()),
+    }
+}
+
+/// Whether the machine waited for a CPU of the host for a quarter of the time or more.
+fn was_starved(answer: &Answer) -> bool {
+    answer.starved * 4 >= answer.elapsed
+}
+
+fn death_evidence(death: &Death, answer: &Answer, splats: &[Splat]) -> Evidence {
+    let doing = answer.flight.as_ref().and_then(|flight| flight.phase).map_or("", |phase| phase.as_str());
+    match death {
+        Death::Ended(Ended::PoweredOff) => {
+            Evidence::new(Verdict::Error, "the guest switched itself off before it answered")
+        }
+        Death::Ended(Ended::Reset) if splats.iter().any(|splat| splat.title.contains(AGENT_DIED)) => {
+            Evidence::new(Verdict::Error, "the agent (PID 1) died")
+        }
+        Death::Ended(Ended::Reset) if splats.is_empty() => {
+            Evidence::new(Verdict::Crash, "the machine reset without a word (a triple fault or a reboot)")
+        }
+        Death::Ended(Ended::Reset) => Evidence::new(Verdict::Crash, "the machine reset"),
+        Death::Ended(Ended::Qemu { exit, stderr }) => {
+            let why = stderr.clone().unwrap_or_else(|| format!("{exit:?}"));
+            Evidence::new(Verdict::Infra, format!("QEMU ended by itself: {why}"))
+        }
+        Death::Silent { .. } if was_starved(answer) => {
+            Evidence::new(Verdict::Infra, "the host was too busy to run the machine")
+        }
+        Death::Silent { waited } => {
+            let seconds = waited.as_secs();
+            Evidence::new(
+                Verdict::Timeout,
+                format!("the guest went silent while {doing}; waited {seconds} s"),
+            )
+        }
+        Death::QemuStuck { waited } => {
+            Evidence::new(Verdict::Infra, format!("QEMU stopped answering; waited {} s", waited.as_secs()))
+        }
+        Death::Flooded { bytes } => {
+            Evidence::new(Verdict::Fail, format!("flooded the console with more than {} MB", bytes >> 20))
+        }
+        Death::Garbage(what) => Evidence::new(Verdict::Error, format!("the guest wrote garbage: {what}")),
+        Death::Host(what) => Evidence::new(Verdict::Infra, what.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::ConsoleLog;
+    use gauntlet_qemu::process::Exit;
+    use std::time::Duration;
+
+    fn answer(response: Result<Response, Death>, console: &str) -> Answer {
+        let mut log = ConsoleLog::default();
+        log.push(console.as_bytes());
+        Answer {
+            response,
+            console: log,
+            flight: None,
+            elapsed: Duration::from_secs(1),
+            starved: Duration::ZERO,
+        }
+    }
+
+    fn report(outcome: Outcome, exit: ChildExit) -> CaseReport {
+        CaseReport {
+            outcome,
+            exit,
+            taint_before: 0,
+            taint_after: 0,
+            duration_ns: 30_000_000_000,
+            output: String::new(),
+        }
+    }
+
+    fn verdict_of(response: Result<Response, Death>, console: &str) -> Verdict {
+        judge_case(&answer(response, console)).evidence.verdict
+    }
+
+    #[test]
+    fn a_plain_pass_is_a_pass_and_nothing_less_is() {
+        let passed = || Response::Case(report(Outcome::Pass, ChildExit::Exited(0)));
+        assert_eq!(verdict_of(Ok(passed()), ""), Verdict::Pass);
+        let killed = Response::Case(report(Outcome::Pass, ChildExit::Signaled(11)));
+        assert_eq!(verdict_of(Ok(killed), ""), Verdict::Error);
+        let splat = "[    1.0] WARNING: CPU: 0 PID: 1 at mm/memfd.c:10 foo+0x1/0x2\n";
+        assert_eq!(verdict_of(Ok(passed()), splat), Verdict::Crash);
+    }
+
+    #[test]
+    fn a_new_complaint_in_the_taint_outweighs_a_pass_but_a_loaded_module_does_not() {
+        let tainted = |after| {
+            Response::Case(CaseReport { taint_after: after, ..report(Outcome::Pass, ChildExit::Exited(0)) })
+        };
+        assert_eq!(verdict_of(Ok(tainted(1 << 9)), ""), Verdict::Crash);
+        assert_eq!(verdict_of(Ok(tainted(1 << 13)), ""), Verdict::Pass);
+    }
+
+    #[test]
+    fn infrastructure_is_never_held_against_the_kernel() {
+        let exit = Exit { code: None, signal: Some(9) };
+        assert_eq!(verdict_of(Err(Death::Ended(Ended::Qemu { exit, stderr: None })), ""), Verdict::Infra);
+        assert_eq!(verdict_of(Err(Death::QemuStuck { waited: Duration::from_secs(9) }), ""), Verdict::Infra);
+        let mut starved = answer(Err(Death::Silent { waited: Duration::from_secs(1) }), "");
+        assert_eq!(judge_case(&starved).evidence.verdict, Verdict::Timeout);
+        starved.starved = Duration::from_millis(400);
+        assert_eq!(judge_case(&starved).evidence.verdict, Verdict::Infra);
+    }
+
+    #[test]
+    fn a_deadline_is_a_timeout_and_an_unsaid_end_an_error() {
+        let broken = |exit| Response::Case(report(Outcome::Broken { reason: "nothing said".into() }, exit));
+        assert_eq!(verdict_of(Ok(broken(ChildExit::Deadline)), ""), Verdict::Timeout);
+        assert_eq!(verdict_of(Ok(broken(ChildExit::Exited(0))), ""), Verdict::Error);
+    }
+
+    #[test]
+    fn a_reset_without_a_word_is_a_crash_and_a_power_off_is_the_cases_fault() {
+        assert_eq!(verdict_of(Err(Death::Ended(Ended::Reset)), ""), Verdict::Crash);
+        assert_eq!(verdict_of(Err(Death::Ended(Ended::PoweredOff)), ""), Verdict::Error);
+    }
+
+    #[test]
+    fn the_splat_names_the_crash_not_the_reset_that_followed() {
+        let judged = judge_case(&answer(
+            Err(Death::Ended(Ended::Reset)),
+            "[    1.0] Kernel panic - not syncing: sysrq\n",
+        ));
+        assert!(judged.evidence.reason.contains("panic"), "{judged:?}");
+        assert!(judged.splat.is_some());
+    }
+}

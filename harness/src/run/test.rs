@@ -1,0 +1,124 @@
+//! The selftests: kernels × cases, one clone each.
+
+use super::case::{CasePolicy, run_case};
+use super::kernels::{NamedKernel, kernel_info};
+use super::sink::Sink;
+use crate::config::Expectation;
+use crate::image::embedded;
+use crate::interrupt::Interrupt;
+use crate::plan::PlannedCase;
+use crate::session::{Host, Session, SessionOptions};
+use gauntlet_results::{Event, TestResult, Verdict};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Everything a test run needs, checked.
+#[derive(Debug)]
+pub struct TestRun {
+    pub host: Arc<Host>,
+    pub kernels: Vec<NamedKernel>,
+    pub cases: Vec<PlannedCase>,
+    pub options: SessionOptions,
+    pub policy: CasePolicy,
+    pub expectations: Vec<Expectation>,
+    /// Machines at once.
+    pub jobs: usize,
+    pub interrupt: Interrupt,
+}
+
+impl TestRun {
+    /// Digest of everything that shapes the results: an interrupted run is gone on with only when it is equal.
+    pub fn digest(&self, config: &str) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(config.as_bytes());
+        hasher.update(embedded::AGENT_DIGEST.as_bytes());
+        for kernel in &self.kernels {
+            hasher.update(kernel.build.image_digest.as_bytes());
+        }
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+
+    /// Runs everything that is not finished yet. Ends early, between cases, when interrupted.
+    pub async fn run(self, sink: Arc<Sink>) {
+        let names: Vec<String> = self.cases.iter().map(PlannedCase::name).collect();
+        for kernel in &self.kernels {
+            sink.send(Event::Planned { kernel: kernel.name.clone(), cases: names.clone() });
+        }
+        let slots = Arc::new(Semaphore::new(self.jobs));
+        let this = Arc::new(self);
+        let mut kernels = JoinSet::new();
+        for index in 0..this.kernels.len() {
+            kernels.spawn(Arc::clone(&this).run_kernel(index, Arc::clone(&slots), Arc::clone(&sink)));
+        }
+        while kernels.join_next().await.is_some() {}
+    }
+
+    async fn run_kernel(self: Arc<Self>, index: usize, slots: Arc<Semaphore>, sink: Arc<Sink>) {
+        let kernel = &self.kernels[index];
+        let todo: Vec<PlannedCase> =
+            self.cases.iter().filter(|case| !sink.is_finished(&kernel.name, &case.name())).copied().collect();
+        if todo.is_empty() {
+            return;
+        }
+        let Some(session) = self.prepare(kernel, &slots, &sink).await else { return };
+        let session = Arc::new(session);
+        let mut running = JoinSet::new();
+        for planned in todo {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            if self.interrupt.requested() || sink.is_broken() {
+                break;
+            }
+            let (this, session, sink) = (Arc::clone(&self), Arc::clone(&session), Arc::clone(&sink));
+            running.spawn(async move {
+                this.run_one(index, &session, &planned, &sink).await;
+                drop(slot);
+            });
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    async fn prepare(&self, kernel: &NamedKernel, slots: &Semaphore, sink: &Sink) -> Option<Session> {
+        let _slot = slots.acquire().await.ok()?;
+        let prepared = tokio::select! {
+            prepared = Session::prepare(&self.host, &kernel.build, &self.options) => prepared,
+            () = self.interrupt.wait() => return None,
+        };
+        match prepared {
+            Ok(session) => {
+                sink.send(Event::KernelReady(kernel_info(&kernel.name, &session)));
+                Some(session)
+            }
+            Err(failure) => {
+                sink.send(Event::KernelFailed {
+                    kernel: kernel.name.clone(),
+                    verdict: failure.verdict,
+                    reason: failure.reason,
+                    console: failure.console,
+                });
+                None
+            }
+        }
+    }
+
+    async fn run_one(&self, index: usize, session: &Session, planned: &PlannedCase, sink: &Sink) {
+        let kernel = &self.kernels[index].name;
+        sink.send(Event::CaseStarted { kernel: kernel.clone(), case: planned.name() });
+        let result = tokio::select! {
+            result = run_case(session, kernel, planned, &self.policy) => result,
+            () = self.interrupt.wait() => return,
+        };
+        sink.send(Event::CaseFinished(self.with_expectation(result)));
+    }
+
+    /// A result that was recorded as a known failure is XFAIL, with the recorded reason.
+    fn with_expectation(&self, mut result: TestResult) -> TestResult {
+        let known =
+            self.expectations.iter().find(|one| one.covers(&result.kernel, &result.case, result.verdict));
+        if let Some(expectation) = known {
+            result.reason = format!("{} (known: {})", result.reason, expectation.reason);
+            result.verdict = Verdict::Xfail;
+        }
+        result
+    }
+}
