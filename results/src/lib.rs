@@ -4,11 +4,15 @@
 //! whatever boots, runs or builds is somebody else's business.
 
 pub mod event;
+mod figures;
 pub mod record;
+pub mod report;
 pub mod store;
 pub mod verdict;
 
 pub use event::{Event, Finding, KernelInfo, RunInfo, TestResult, WorkloadResult};
+pub use figures::{FunctionChange, function_changes, median};
 pub use record::{KernelFailure, KernelRecord, Missing, RunEnd, RunRecord, run_id, suite_of};
+pub use report::{Format, exit_code};
 pub use store::{Store, StoreError};
 pub use verdict::{Evidence, Verdict};

@@ -1,0 +1,77 @@
+//! Reports: a run as text. Pure functions of the record, so that a stored run renders the same for ever.
+//!
+//! Everything a guest wrote is untrusted. Each format escapes it in its own file; [`text`] has what they share.
+
+mod excerpt;
+mod exit;
+mod perf;
+mod style;
+mod summary;
+mod terminal;
+pub(crate) mod text;
+
+pub use exit::exit_code;
+pub use style::Style;
+
+use crate::RunRecord;
+use std::fmt;
+use std::str::FromStr;
+
+/// The forms a run can be reported in: one file and one match arm each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// For people, at a terminal.
+    Terminal,
+}
+
+/// What depends on where the report goes. Only [`Format::Terminal`] cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Columns of the terminal.
+    pub width: usize,
+    pub style: Style,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { width: 80, style: Style::Plain }
+    }
+}
+
+impl Format {
+    pub const ALL: [Format; 1] = [Format::Terminal];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Terminal => "terminal",
+        }
+    }
+
+    pub fn render(self, record: &RunRecord, options: &Options) -> String {
+        match self {
+            Format::Terminal => terminal::render(record, options),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(typed: &str) -> Result<Format, UnknownFormat> {
+        let known = Format::ALL.into_iter().find(|format| format.name() == typed);
+        known.ok_or_else(|| UnknownFormat { typed: typed.to_owned() })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no report format '{typed}' (known: {})", Format::ALL.map(Format::name).join(", "))]
+pub struct UnknownFormat {
+    pub typed: String,
+}
