@@ -16,6 +16,7 @@ pub mod run;
 
 mod completions;
 mod doctor;
+mod kernel;
 mod man;
 mod test;
 
@@ -58,6 +59,7 @@ macro_rules! verbs {
 // doctor, kernel, test, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, completions, man.
 verbs! {
     Doctor => doctor,
+    Kernel => kernel,
     Test => test,
     Completions => completions,
     Man => man,

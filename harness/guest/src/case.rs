@@ -125,6 +125,20 @@ macro_rules! skip {
     ($($text:tt)+) => { return Err($crate::Stop::Skip(format!($($text)+))) };
 }
 
+/// A table of cases, one row each: the function, which gives the case its name, what it cites, and what it needs.
+#[macro_export]
+macro_rules! cases {
+    ($($run:ident: $cites:literal $(, needs [$($need:expr),+ $(,)?])?;)+) => {
+        &[$($crate::Case {
+            name: stringify!($run),
+            cites: $cites,
+            needs: &[$($($need),+)?],
+            files: &[],
+            run: $run,
+        }),+]
+    };
+}
+
 /// A call the case relies on but does not judge: its failure breaks the case, not the kernel.
 pub fn setup<T>(what: &str, result: Result<T, Errno>) -> Result<T, Stop> {
     result.map_err(|errno| Stop::Broken(format!("set-up: {what}: {errno}")))

@@ -8,6 +8,10 @@
 
 pub mod bpf;
 pub mod case;
+pub mod child;
+pub mod helper;
+pub mod mapping;
+pub mod mounts;
 pub mod suites;
 pub mod sys;
 pub mod unprivileged;

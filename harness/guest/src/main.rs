@@ -7,5 +7,6 @@ mod by_hand;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
+    gauntlet_guest::helper::dispatch(&arguments);
     if std::process::id() == 1 { agent::run() } else { by_hand::run(&arguments) }
 }

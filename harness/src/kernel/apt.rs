@@ -3,8 +3,11 @@
 use super::package::Package;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+pub mod private;
 pub mod program;
+pub mod sources;
 
 /// What we ask of apt for one suite.
 pub trait Apt {
@@ -12,8 +15,8 @@ pub trait Apt {
     fn search(&self, pattern: &str) -> Result<String>;
     /// Fetches the packages into a directory; apt checks signatures and digests.
     fn download(&self, packages: &[&Package], into: &Path) -> Result<()>;
-    /// Fetches the lists of packages again.
-    fn update(&self) -> Result<()>;
+    /// Fetches the lists of packages again, if they are ours to change and at least so old; tells whether it did.
+    fn refresh(&self, least_age: Duration) -> Result<bool>;
     /// Where the lists of packages are.
     fn lists(&self) -> Result<PathBuf>;
 }
@@ -33,4 +36,10 @@ pub fn fingerprint(lists: &Path) -> Result<String> {
     }
     files.sort();
     Ok(super::cache::digest(&files.join("\n")))
+}
+
+/// Whether any list of packages is there.
+pub fn has_lists(lists: &Path) -> bool {
+    let files = std::fs::read_dir(lists).into_iter().flatten().flatten();
+    files.into_iter().any(|file| file.file_name().to_string_lossy().contains("_Packages"))
 }

@@ -1,7 +1,8 @@
 //! `deb:` kernels: chosen from apt's lists, fetched by apt, kept unpacked in the cache.
 
+use super::apt::private::{PrivateApt, own_suite};
 use super::apt::program::AptPrograms;
-use super::apt::{Apt, fingerprint};
+use super::apt::{Apt, fingerprint, has_lists};
 use super::cache::{digest, unwritable};
 use super::package::{Package, Packages, parse_records};
 use super::spec::Wanted;
@@ -9,9 +10,13 @@ use super::{Cache, KernelBuild, KernelSpec, Progress, entry};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Every package that can hold a piece of a kernel.
 const KERNEL_PACKAGES: &str = "^linux-(image|base|binary|modules)-.*amd64$";
+
+/// Lists younger than this are not fetched again because something was missing in them.
+const FRESH: Duration = Duration::from_secs(3600);
 
 /// Finds the package in the suite (the machine's own without a name) and fetches it unless it is cached.
 pub fn resolve(
@@ -21,8 +26,27 @@ pub fn resolve(
     cache: &Cache,
     progress: Progress<'_>,
 ) -> Result<KernelBuild> {
-    let _ = suite;
-    resolve_with(&AptPrograms::of_machine(), spec, wanted, cache, progress)
+    if let Some(entry) = Remembered::recall(spec, cache) {
+        return entry::load(&entry, spec);
+    }
+    let apt = open(suite, cache, progress)?;
+    resolve_with(apt.as_ref(), spec, wanted, cache, progress)
+}
+
+/// The apt for a suite: the machine's own, unless it has no lists (as in a new container) or another suite is asked
+/// for.
+pub fn open(suite: Option<&str>, cache: &Cache, progress: Progress<'_>) -> Result<Box<dyn Apt>> {
+    let machine = AptPrograms::of_machine();
+    match suite {
+        Some(suite) => Ok(Box::new(PrivateApt::open(suite, cache, progress)?)),
+        None if has_lists(&machine.lists()?) => Ok(Box::new(machine)),
+        None => Ok(Box::new(PrivateApt::open(&own_suite(), cache, progress)?)),
+    }
+}
+
+/// Every kernel package of a suite.
+pub fn packages(apt: &dyn Apt) -> Result<Packages> {
+    Ok(Packages::new(parse_records(&apt.search(KERNEL_PACKAGES)?)))
 }
 
 /// The answer to a spec, as long as apt's lists stay as they are: asking apt takes a second, this a millisecond.
@@ -51,6 +75,7 @@ impl Remembered {
     }
 }
 
+/// What is missing in old lists, or gone from the archive since, is looked for once more in new ones.
 fn resolve_with(
     apt: &dyn Apt,
     spec: &KernelSpec,
@@ -58,13 +83,23 @@ fn resolve_with(
     cache: &Cache,
     progress: Progress<'_>,
 ) -> Result<KernelBuild> {
-    if let Some(entry) = Remembered::recall(spec, cache) {
-        return entry::load(&entry, spec);
-    }
-    progress(&format!("asking apt for {wanted}"));
+    progress(&format!("asking apt for {spec}"));
+    find(apt, spec, wanted, cache, progress).or_else(|error| match apt.refresh(FRESH) {
+        Ok(true) => find(apt, spec, wanted, cache, progress),
+        Ok(false) | Err(_) => Err(error),
+    })
+}
+
+fn find(
+    apt: &dyn Apt,
+    spec: &KernelSpec,
+    wanted: &Wanted,
+    cache: &Cache,
+    progress: Progress<'_>,
+) -> Result<KernelBuild> {
     let lists = apt.lists()?;
     let fingerprint = fingerprint(&lists)?;
-    let packages = Packages::new(parse_records(&apt.search(KERNEL_PACKAGES)?));
+    let packages = packages(apt)?;
     let pieces = packages.select(wanted)?;
     let relative = entry_name(&pieces);
     let path = cache.entry(&relative, entry::is_intact, |scratch| fetch(apt, &pieces, scratch, progress))?;

@@ -1,47 +1,37 @@
 //! getrandom(2).
+//!
+//! Limits the page states for the old entropy pools (512 bytes from `GRND_RANDOM`) no longer exist on any kernel
+//! tested here: since 5.6 both flags read one generator (random(4)).
 
-use crate::case::{exists, fails_with, succeeds};
-use crate::sys::Errno;
-use crate::{Case, CaseResult, Context, Suite, check, check_eq, syscall};
+use crate::{Case, Need, Suite, cases};
+
+mod arguments;
+mod bytes;
+mod calls;
+
+use {arguments::*, bytes::*};
 
 pub const SUITE: Suite =
     Suite { name: "getrandom", about: "getrandom(2): random bytes without a file", needs: &[], cases: CASES };
 
-const CASES: &[Case] = &[
-    Case {
-        name: "fills_the_whole_buffer",
-        cites: "getrandom(2): reads of up to 256 bytes always return as many bytes as requested",
-        needs: &[],
-        files: &[],
-        run: fills_the_whole_buffer,
-    },
-    Case {
-        name: "unknown_flag_is_refused",
-        cites: "getrandom(2) ERRORS: EINVAL, an invalid flag was specified in flags",
-        needs: &[],
-        files: &[],
-        run: unknown_flag_is_refused,
-    },
-];
-
-fn getrandom(buffer: &mut [u8], flags: u32) -> Result<usize, Errno> {
-    // SAFETY: the buffer is ours and as long as said.
-    let n = unsafe { syscall!(libc::SYS_getrandom, buffer.as_mut_ptr(), buffer.len(), flags) }?;
-    Ok(usize::try_from(n).expect("the kernel returns a length"))
-}
-
-fn fills_the_whole_buffer(_: &Context) -> CaseResult {
-    let mut buffer = [0u8; 256];
-    let n = succeeds("getrandom of 256 bytes", exists("getrandom", getrandom(&mut buffer, 0))?)?;
-    check_eq!(n, buffer.len(), "bytes returned");
-    check!(buffer.iter().any(|&byte| byte != 0), "256 random bytes are all zero");
-    Ok(())
-}
-
-fn unknown_flag_is_refused(_: &Context) -> CaseResult {
-    fails_with(
-        "getrandom with flag 0x8000",
-        exists("getrandom", getrandom(&mut [0; 16], 0x8000))?,
-        libc::EINVAL,
-    )
-}
+const CASES: &[Case] = cases! {
+    fills_the_whole_buffer: "getrandom(2): reads of up to 256 bytes always return as many bytes as requested";
+    writes_exactly_the_bytes_it_reports: "getrandom(2): fills the buffer pointed to by buf with up to buflen bytes";
+    large_request_is_filled_to_its_end: "getrandom(2) RETURN VALUE: the number of bytes copied to buf";
+    blocks_of_the_stream_do_not_repeat: "random(7): a cryptographically secure pseudorandom number generator";
+    bits_are_balanced: "random(7): a cryptographically secure pseudorandom number generator";
+    successive_calls_differ: "getrandom(2): a series of random bytes, for seeding generators and cryptography";
+    parent_and_child_draw_different_bytes: "random(7): no state is kept in the process, so fork(2) repeats nothing";
+    cpus_draw_different_bytes: "random(7): one generator for the whole system", needs [Need::Cpus(2)];
+    short_request_is_never_interrupted: "getrandom(2): up to 256 bytes will not be interrupted by signals";
+    ready_pool_never_blocks: "getrandom(2) GRND_NONBLOCK: EAGAIN only while the pool is uninitialized";
+    random_flag_draws_from_the_same_generator: "random(4): since Linux 5.6, /dev/random differs in blocking only";
+    insecure_flag_is_accepted: "getrandom(2) GRND_INSECURE, since Linux 5.6";
+    insecure_with_random_is_refused: "getrandom(2) ERRORS: EINVAL, GRND_INSECURE together with GRND_RANDOM";
+    unknown_flag_is_refused: "getrandom(2) ERRORS: EINVAL, an invalid flag was specified in flags";
+    empty_request_returns_zero: "getrandom(2) RETURN VALUE: the number of bytes copied to buf";
+    buffer_without_memory_is_refused: "getrandom(2) ERRORS: EFAULT, buf is outside the accessible address space";
+    kernel_address_is_refused: "getrandom(2) ERRORS: EFAULT, buf is outside the accessible address space";
+    read_only_buffer_is_refused: "getrandom(2) ERRORS: EFAULT, buf is outside the accessible address space";
+    buffer_with_a_hole_is_not_overrun: "getrandom(2) ERRORS: EFAULT, buf is outside the accessible address space";
+};

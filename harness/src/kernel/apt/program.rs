@@ -6,6 +6,7 @@ use crate::kernel::package::Package;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The machine's apt, or, with a configuration file of our own, a private one.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +42,13 @@ impl AptPrograms {
             true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
             false => Err(failed(&program, &String::from_utf8_lossy(&output.stderr))),
         }
+    }
+
+    /// Fetches the lists of packages.
+    pub fn update(&self) -> Result<()> {
+        let mut command = self.command("apt-get");
+        command.args(["update", "-q"]);
+        self.run(command).map(drop)
     }
 
     /// Asks apt for some of its directories and files (apt.conf(5), DIRECTORIES).
@@ -79,10 +87,9 @@ impl Apt for AptPrograms {
         self.run(command).map(drop)
     }
 
-    fn update(&self) -> Result<()> {
-        let mut command = self.command("apt-get");
-        command.args(["update", "-q"]);
-        self.run(command).map(drop)
+    /// The machine's lists are its administrator's.
+    fn refresh(&self, _least_age: Duration) -> Result<bool> {
+        Ok(false)
     }
 
     fn lists(&self) -> Result<PathBuf> {

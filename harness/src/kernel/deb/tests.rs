@@ -10,6 +10,7 @@ struct FakeApt {
     searches: Cell<u32>,
     downloads: Cell<u32>,
     broken: Cell<bool>,
+    fresh_lists_help: bool,
 }
 
 impl Apt for FakeApt {
@@ -44,8 +45,9 @@ impl Apt for FakeApt {
         Ok(())
     }
 
-    fn update(&self) -> Result<()> {
-        Ok(())
+    fn refresh(&self, _: Duration) -> Result<bool> {
+        self.broken.set(false);
+        Ok(self.fresh_lists_help)
     }
 
     fn lists(&self) -> Result<PathBuf> {
@@ -66,13 +68,17 @@ impl Bench {
         std::fs::create_dir(&lists).unwrap();
         let cache = Cache::at(folder.path().join("cache")).unwrap();
         let (searches, downloads, broken) = Default::default();
-        Bench { _folder: folder, cache, apt: FakeApt { records, lists, searches, downloads, broken } }
+        let apt = FakeApt { records, lists, searches, downloads, broken, fresh_lists_help: false };
+        Bench { _folder: folder, cache, apt }
     }
 
     fn resolve(&self, text: &str) -> Result<KernelBuild> {
         let spec: KernelSpec = text.parse().unwrap();
         let KernelSpec::Deb { wanted, .. } = &spec else { panic!("{text} is no package") };
-        resolve_with(&self.apt, &spec, wanted, &self.cache, &|_| {})
+        match Remembered::recall(&spec, &self.cache) {
+            Some(entry) => entry::load(&entry, &spec),
+            None => resolve_with(&self.apt, &spec, wanted, &self.cache, &|_| {}),
+        }
     }
 
     fn calls(&self) -> (u32, u32) {
@@ -150,4 +156,13 @@ fn a_failed_download_leaves_nothing_and_says_what_to_do() {
     assert!(error.hints[0].contains("apt-get update"), "{:?}", error.hints);
     bench.apt.broken.set(false);
     assert!(bench.resolve("deb:6.1/cloud").is_ok());
+}
+
+#[test]
+fn lists_of_our_own_are_fetched_again_before_giving_up() {
+    let mut bench = Bench::new(BOOKWORM);
+    bench.apt.fresh_lists_help = true;
+    bench.apt.broken.set(true);
+    assert!(bench.resolve("deb:6.1/cloud").is_ok());
+    assert_eq!(bench.calls(), (2, 1));
 }

@@ -1,0 +1,80 @@
+#: make test     install what is missing, build, run the selftests on three real kernels, compare the
+#:               first two, fuzz the first for a minute, say where the report is
+#:                 KERNEL='SPEC ...'  these kernels instead: deb:6.1/cloud, path:bzImage, host ...
+#:                 SUITE='NAME ...'   these suites, and nothing but selftests
+#:                 FILTER='GLOB ...'  these cases, and nothing but selftests
+#:                 J=N                so many virtual machines at once
+#:                 FUZZ=TIME          fuzz for so long (60s)
+#: make check    the project's own tests: rustfmt, clippy, cargo test with real virtual machines
+#: make build    the program: target/release/gauntlet
+#: make clean    remove what was built
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+
+CARGO ?= cargo
+# What `make test` runs on. The first two are compared, the first is fuzzed.
+KERNEL ?= deb:6.1/cloud deb:6.12/cloud deb:6.1/rt
+SUITE ?=
+FILTER ?=
+J ?=
+FUZZ ?= 60s
+
+gauntlet := $(or $(CARGO_TARGET_DIR),target)/release/gauntlet
+kernels := $(KERNEL:%=-k %)
+jobs := $(J:%=-j %)
+# nextest, where it is installed, runs the same tests and ends with one summary.
+tester := $(if $(shell command -v cargo-nextest),nextest run,test)
+
+.PHONY: help test build packages check clean
+.SILENT:
+
+help:
+	sed -n 's/^#: \?//p' Makefile
+
+test: build
+	worst=0
+	step() {
+	    echo; echo "== $$1"; shift
+	    local code=0
+	    "$$@" || code=$$?
+	    # Interrupted: stop here. Else the worst code is ours, and the rest still runs.
+	    [ $$code -ne 130 ] || exit 130
+	    [ $$code -le $$worst ] || worst=$$code
+	}
+	step 'kernels' $(gauntlet) kernel fetch $(kernels) $(jobs)
+	[ $$worst -eq 0 ] || exit $$worst
+	step 'selftests' $(gauntlet) test $(kernels) $(jobs) $(SUITE:%=--suite %) $(if $(FILTER),$(patsubst %,'%',$(FILTER)))
+	$(if $(SUITE)$(FILTER),,
+	$(if $(word 2,$(KERNEL)),step 'performance' $(gauntlet) perf --exact -k $(word 1,$(KERNEL)) -k $(word 2,$(KERNEL)) $(jobs))
+	step 'fuzzing' $(gauntlet) fuzz -k $(firstword $(KERNEL)) --time $(FUZZ) $(jobs)
+	)
+	exit $$worst
+
+build: packages
+	$(CARGO) build --release --locked
+
+# Programs and files that must be there, and the Debian package of each.
+packages:
+	missing=()
+	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
+	command -v cc >/dev/null || missing+=(gcc)
+	# The agent is static, so the C library must be there as libc.a.
+	[ -e "$$(cc -print-file-name=libc.a 2>/dev/null)" ] || missing+=(libc6-dev)
+	[ $${#missing[@]} -ne 0 ] || exit 0
+	echo "installing: $${missing[*]}"
+	command -v apt-get >/dev/null || { echo "no apt-get here: install these yourself" >&2; exit 1; }
+	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo
+	install() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$${missing[@]}"; }
+	# Package lists may be missing or stale; fetch them only then.
+	install || { $$sudo apt-get update -qq; install; }
+
+check: packages
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) $(tester) --workspace --locked
+
+clean:
+	$(CARGO) clean

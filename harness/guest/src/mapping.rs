@@ -1,0 +1,84 @@
+//! Memory mappings of a case's own making.
+
+use crate::case::{CaseResult, Stop, setup};
+use crate::sys::Errno;
+use crate::syscall;
+use std::os::fd::AsRawFd;
+
+/// The page size of every architecture the cases run on.
+pub const PAGE: usize = 4096;
+
+/// A mapping, unmapped when dropped.
+#[derive(Debug)]
+pub struct Mapping {
+    address: u64,
+    length: usize,
+}
+
+impl Mapping {
+    /// Private memory, zero-filled.
+    pub fn anonymous(length: usize, protection: i32) -> Result<Mapping, Stop> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        setup("mmap", Mapping::new(length, protection, flags, -1))
+    }
+
+    /// A part of a file from its beginning. What this returns may be what the case judges.
+    pub fn of(fd: &impl AsRawFd, length: usize, protection: i32, flags: i32) -> Result<Mapping, Errno> {
+        Mapping::new(length, protection, flags, fd.as_raw_fd())
+    }
+
+    fn new(length: usize, protection: i32, flags: i32, fd: i32) -> Result<Mapping, Errno> {
+        // SAFETY: the kernel chooses an address where nothing of ours is.
+        let address = unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, fd, 0) }?;
+        Ok(Mapping { address: address as u64, length })
+    }
+
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// The memory. The caller knows that all of it may be read and written now.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is ours alone and this long; protection is the caller's knowledge, and a mistake
+        // there ends in a signal.
+        unsafe { std::slice::from_raw_parts_mut(self.address as *mut u8, self.length) }
+    }
+
+    /// One byte as it is in memory now, whoever wrote it.
+    pub fn peek(&self, offset: usize) -> u8 {
+        assert!(offset < self.length, "inside the mapping");
+        // SAFETY: inside the mapping; a page that is not there ends in a signal.
+        unsafe { std::ptr::read_volatile((self.address as *const u8).add(offset)) }
+    }
+
+    /// Writes one byte.
+    pub fn poke(&mut self, offset: usize, byte: u8) {
+        assert!(offset < self.length, "inside the mapping");
+        // SAFETY: as in `peek`.
+        unsafe { std::ptr::write_volatile((self.address as *mut u8).add(offset), byte) }
+    }
+
+    /// Changes the protection of all of it; must work.
+    pub fn protect(&mut self, protection: i32) -> CaseResult {
+        self.protect_part(0, self.length, protection)
+    }
+
+    /// Changes the protection of a part; must work.
+    pub fn protect_part(&mut self, offset: usize, length: usize, protection: i32) -> CaseResult {
+        setup("mprotect", self.try_protect(offset, length, protection))
+    }
+
+    /// Changes the protection of a part. What this returns may be what the case judges.
+    pub fn try_protect(&mut self, offset: usize, length: usize, protection: i32) -> Result<(), Errno> {
+        assert!(offset + length <= self.length, "inside the mapping");
+        // SAFETY: inside the mapping, which is ours.
+        unsafe { syscall!(libc::SYS_mprotect, self.address + offset as u64, length, protection) }.map(drop)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: ours, and not used any more.
+        let _ = unsafe { syscall!(libc::SYS_munmap, self.address, self.length) };
+    }
+}

@@ -1,0 +1,160 @@
+//! What the call writes. Every statistical bound below fails a sound kernel less often than once in 10^12 runs.
+
+use super::calls::{draw, getrandom};
+use crate::case::{exists, setup, succeeds};
+use crate::sys::{Errno, check as result_of, read_all};
+use crate::{CaseResult, Context, Stop, check, check_eq, child, syscall};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub fn fills_the_whole_buffer(_: &Context) -> CaseResult {
+    for length in [1, 2, 255, 256] {
+        let mut buffer = vec![0; length];
+        let n = succeeds("getrandom", exists("getrandom", getrandom(&mut buffer, 0))?)?;
+        check_eq!(n, length, "bytes returned for a request of {length}");
+    }
+    check!(draw::<256>(0)?.iter().any(|&byte| byte != 0), "256 random bytes are all zero");
+    Ok(())
+}
+
+/// Lengths around those of a key, a block of the cipher, the promise of 256 bytes, and a page; aligned and not.
+pub fn writes_exactly_the_bytes_it_reports(_: &Context) -> CaseResult {
+    const GUARD: usize = 64;
+    for length in [1, 7, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 4095, 4096, 4097] {
+        for shift in [0, 1] {
+            let start = GUARD + shift;
+            let mut changed = vec![false; start + length + GUARD];
+            // A byte equals its canary in all rounds with probability 2^-64.
+            for canary in 0..8 {
+                let mut buffer = vec![canary; changed.len()];
+                let part = &mut buffer[start..start + length];
+                let n = succeeds("getrandom", exists("getrandom", getrandom(part, 0))?)?;
+                check_eq!(n, length, "bytes returned for a request of {length}");
+                changed.iter_mut().zip(&buffer).for_each(|(changed, &byte)| *changed |= byte != canary);
+            }
+            let inside = start..start + length;
+            let wrong = (0..changed.len()).find(|&at| changed[at] != inside.contains(&at));
+            let wrong = wrong.map(|at| at as isize - start as isize);
+            check_eq!(wrong, None, "first byte wrongly written or left, by offset, for {length} bytes");
+        }
+    }
+    Ok(())
+}
+
+/// Nothing sends this process signals, so no request may be cut short.
+pub fn large_request_is_filled_to_its_end(_: &Context) -> CaseResult {
+    let mut buffer = vec![0; (1 << 20) + 1];
+    let n = succeeds("getrandom", exists("getrandom", getrandom(&mut buffer, 0))?)?;
+    check_eq!(n, buffer.len(), "bytes returned without a signal");
+    // 16 zero bytes at one place have probability 2^-128.
+    let empty = buffer.chunks_exact(16).position(|chunk| chunk == [0; 16]);
+    check_eq!(empty.map(|at| 16 * at), None, "offset of 16 bytes that were left zero");
+    Ok(())
+}
+
+/// A cipher whose counter stands still, or wraps, shows as a block that returns.
+pub fn blocks_of_the_stream_do_not_repeat(_: &Context) -> CaseResult {
+    let mut buffer = vec![0; 1 << 18];
+    let n = succeeds("getrandom", exists("getrandom", getrandom(&mut buffer, 0))?)?;
+    check_eq!(n, buffer.len(), "bytes returned without a signal");
+    let mut seen = BTreeSet::new();
+    for (number, block) in buffer.chunks_exact(32).enumerate() {
+        check!(seen.insert(block), "32 bytes at offset {} have been in the stream before", 32 * number);
+    }
+    Ok(())
+}
+
+pub fn bits_are_balanced(_: &Context) -> CaseResult {
+    let bytes = draw::<{ 1 << 15 }>(0)?;
+    // 32768 draws of each bit: mean 16384, standard deviation 90.5; nine of these are 815.
+    for bit in 0..8 {
+        let ones = bytes.iter().filter(|&&byte| byte >> bit & 1 == 1).count();
+        check!(ones.abs_diff(16384) < 815, "bit {bit} is set in {ones} of 32768 bytes");
+    }
+    // A value missing from 32768 bytes has probability (255/256)^32768 = 2^-185.
+    let values: BTreeSet<u8> = bytes.iter().copied().collect();
+    check_eq!(values.len(), 256, "different values among 32768 bytes");
+    Ok(())
+}
+
+pub fn successive_calls_differ(_: &Context) -> CaseResult {
+    let mut seen = BTreeSet::new();
+    for number in 0..256 {
+        check!(seen.insert(draw::<16>(0)?), "draw {number} of 16 bytes repeats an earlier one");
+    }
+    Ok(())
+}
+
+pub fn parent_and_child_draw_different_bytes(_: &Context) -> CaseResult {
+    draw::<1>(0)?;
+    let mut seen = BTreeSet::new();
+    for _ in 0..4 {
+        let (reader, writer) = child::pipe()?;
+        child::isolated(|| {
+            child::write_all(&writer, &draw::<32>(0)?);
+            Ok(())
+        })?;
+        drop(writer);
+        let from_child = setup("read of the child's bytes", read_all(&reader))?;
+        check_eq!(from_child.len(), 32, "bytes from the child");
+        check!(seen.insert(from_child), "a child drew bytes that were drawn before");
+        check!(seen.insert(draw::<32>(0)?.to_vec()), "the parent drew bytes that were drawn before");
+    }
+    Ok(())
+}
+
+/// Since 5.18 every CPU has a key of its own, taken from one base key.
+pub fn cpus_draw_different_bytes(_: &Context) -> CaseResult {
+    let mut seen = BTreeSet::new();
+    for _ in 0..16 {
+        for cpu in 0..2u64 {
+            let mask: u64 = 1 << cpu;
+            // SAFETY: the mask is ours and eight bytes long.
+            let moved =
+                unsafe { syscall!(libc::SYS_sched_setaffinity, 0, size_of::<u64>(), &raw const mask) };
+            match moved {
+                Err(Errno(libc::EINVAL)) => return Err(Stop::Skip(format!("CPU {cpu} may not be used"))),
+                other => setup("sched_setaffinity", other)?,
+            };
+            check!(seen.insert(draw::<32>(0)?), "CPU {cpu} drew bytes that were drawn before");
+        }
+    }
+    Ok(())
+}
+
+static SIGNALS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count_signal(_: i32) {
+    SIGNALS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// However signals fall, no short request may be cut or fail; more of them only make the case sharper.
+pub fn short_request_is_never_interrupted(_: &Context) -> CaseResult {
+    draw::<1>(0)?;
+    // SAFETY: the handler only counts; the structures are ours. Without SA_RESTART, an interruption would show.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = count_signal as extern "C" fn(i32) as usize;
+        let set = libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
+        setup("sigaction", result_of(set.into()))?;
+    }
+    // 50 µs: some twenty calls on any machine.
+    set_timer(50)?;
+    let mut result = Ok(());
+    for _ in 0..5_000 {
+        result = draw::<256>(0).map(drop);
+        if result.is_err() || SIGNALS.load(Ordering::Relaxed) >= 100 {
+            break;
+        }
+    }
+    set_timer(0)?;
+    result
+}
+
+fn set_timer(microseconds: libc::suseconds_t) -> CaseResult {
+    let interval = libc::timeval { tv_sec: 0, tv_usec: microseconds };
+    let timer = libc::itimerval { it_interval: interval, it_value: interval };
+    // SAFETY: the structure is ours; the old value is not asked for.
+    let set = unsafe { syscall!(libc::SYS_setitimer, libc::ITIMER_REAL, &raw const timer, 0) };
+    setup("setitimer", set).map(drop)
+}
