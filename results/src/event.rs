@@ -117,7 +117,11 @@ pub struct WorkloadResult {
     pub unit: String,
     /// One figure per operation, in order.
     pub samples: Vec<u64>,
-    /// Instructions per kernel function over the timed operations, when they were counted.
+    /// Median of each seed's operations, `seed`'s first: how far seeds alone move the figure.
+    #[serde(default)]
+    pub medians: Vec<u64>,
+    /// Instructions per kernel function over the timed operations, as if each had run like the median one; when
+    /// they were counted.
     pub functions: Vec<(String, u64)>,
     pub duration_ms: u64,
 }

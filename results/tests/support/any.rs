@@ -64,6 +64,7 @@ pub fn workload() -> impl Strategy<Value = WorkloadResult> {
             exact: true,
             seed: 1,
             unit: "instructions".to_owned(),
+            medians: samples.clone(),
             samples,
             functions,
             duration_ms: 5,
