@@ -79,6 +79,7 @@ mod tests {
             seed: 1,
             unit: "instructions".into(),
             samples: samples.to_vec(),
+            medians: samples.to_vec(),
             functions: functions.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
             duration_ms: 0,
         }
