@@ -46,7 +46,7 @@ test: build
 	}
 	step 'kernels' $(gauntlet) kernel fetch $(kernels) $(jobs)
 	[ $$worst -eq 0 ] || exit $$worst
-	step 'selftests' $(gauntlet) test $(kernels) $(jobs) $(SUITE:%=--suite %) $(if $(FILTER),$(patsubst %,'%',$(FILTER)))
+	step 'selftests' $(gauntlet) test $(kernels) $(jobs) $(SUITE:%=--suite %) $(FILTER:%=--filter '%')
 	$(if $(SUITE)$(FILTER),,
 	$(if $(word 2,$(KERNEL)),step 'performance' $(gauntlet) perf --exact -k $(word 1,$(KERNEL)) -k $(word 2,$(KERNEL)) $(jobs))
 	step 'fuzzing' $(gauntlet) fuzz -k $(firstword $(KERNEL)) --time $(FUZZ) $(jobs)
