@@ -4,6 +4,9 @@
 
 mod excerpt;
 mod exit;
+mod json;
+mod junit;
+mod ktap;
 mod perf;
 mod style;
 mod summary;
@@ -22,6 +25,12 @@ use std::str::FromStr;
 pub enum Format {
     /// For people, at a terminal.
     Terminal,
+    /// For kernel tooling: Documentation/dev-tools/ktap.rst.
+    Ktap,
+    /// For continuous integration systems.
+    Junit,
+    /// For programs; the shape is documented in `report/json.rs`.
+    Json,
 }
 
 /// What depends on where the report goes. Only [`Format::Terminal`] cares.
@@ -39,18 +48,24 @@ impl Default for Options {
 }
 
 impl Format {
-    pub const ALL: [Format; 1] = [Format::Terminal];
+    pub const ALL: [Format; 4] = [Format::Terminal, Format::Ktap, Format::Junit, Format::Json];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Format::Terminal => "terminal",
+            Format::Ktap => "ktap",
+            Format::Junit => "junit",
+            Format::Json => "json",
         }
     }
 
     pub fn render(self, record: &RunRecord, options: &Options) -> String {
         match self {
             Format::Terminal => terminal::render(record, options),
+            Format::Ktap => ktap::render(record),
+            Format::Junit => junit::render(record),
+            Format::Json => json::render(record),
         }
     }
 }

@@ -9,7 +9,8 @@ pub(super) use failure::{Failure, Place, Status, failures};
 pub(super) use matrix::{CaseRow, Counts, Matrix, case_rows};
 pub(super) use skip::{SkipGroup, skip_groups};
 
-use crate::{RunRecord, TestResult, Verdict, suite_of};
+use crate::{KernelRecord, RunRecord, TestResult, Verdict, suite_of};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// One thing that came, or should have come, to a verdict.
@@ -59,6 +60,29 @@ pub(super) fn entries<'a>(record: &'a RunRecord, missing: &'a [crate::Missing]) 
         missing: true,
     });
     results.chain(workloads).chain(missing).collect()
+}
+
+/// One kernel's entries by suite.
+pub(super) struct KernelGroup<'a> {
+    pub kernel: &'a KernelRecord,
+    pub suites: BTreeMap<&'a str, Vec<Entry<'a>>>,
+}
+
+/// In the order of the run's kernels; cases by name.
+pub(super) fn by_kernel<'a>(record: &'a RunRecord, entries: &[Entry<'a>]) -> Vec<KernelGroup<'a>> {
+    let mut suites: HashMap<&str, BTreeMap<&str, Vec<Entry>>> = HashMap::new();
+    for entry in entries {
+        suites.entry(entry.kernel).or_default().entry(entry.suite).or_default().push(*entry);
+    }
+    suites
+        .values_mut()
+        .flat_map(BTreeMap::values_mut)
+        .for_each(|entries| entries.sort_by_key(|entry| entry.case));
+    let group = |kernel: &'a KernelRecord| KernelGroup {
+        kernel,
+        suites: suites.remove(kernel.name.as_str()).unwrap_or_default(),
+    };
+    record.kernels.iter().map(group).collect()
 }
 
 /// From the start of the run to its end; None when it has no end or the stamps cannot be read.
