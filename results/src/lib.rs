@@ -3,6 +3,7 @@
 //! Architecture invariant: this crate never depends on the harness. It takes events and gives back text;
 //! whatever boots, runs or builds is somebody else's business.
 
+pub mod compare;
 pub mod event;
 mod figures;
 pub mod record;

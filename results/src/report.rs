@@ -7,7 +7,7 @@ mod exit;
 mod json;
 mod junit;
 mod ktap;
-mod perf;
+pub(crate) mod perf;
 mod style;
 mod summary;
 mod terminal;
