@@ -4,9 +4,10 @@ use crate::{Case, Suite};
 
 pub mod bpf;
 pub mod getrandom;
+pub mod memfd;
 
 /// Every suite.
-pub const SUITES: &[&Suite] = &[&getrandom::SUITE, &bpf::SUITE];
+pub const SUITES: &[&Suite] = &[&getrandom::SUITE, &memfd::SUITE, &bpf::SUITE];
 
 /// Every case with its full name, `suite/case`.
 pub fn all() -> impl Iterator<Item = (String, &'static Suite, &'static Case)> {

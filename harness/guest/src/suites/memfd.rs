@@ -1,0 +1,85 @@
+//! memfd_create(2) and file sealing, fcntl(2) F_ADD_SEALS and F_GET_SEALS.
+
+use crate::{Case, Need, Suite, cases};
+
+mod calls;
+mod create;
+mod exec;
+mod huge;
+mod sealing;
+mod size;
+mod write;
+
+use {create::*, exec::*, huge::*, sealing::*, size::*, write::*};
+
+pub const SUITE: Suite = Suite {
+    name: "memfd",
+    about: "memfd_create(2) and file sealing",
+    needs: &[Need::Config("MEMFD_CREATE"), Need::Config("TMPFS")],
+    cases: CASES,
+};
+
+const EXEC: Need = Need::Since { major: 6, minor: 3, what: "MFD_EXEC, MFD_NOEXEC_SEAL and F_SEAL_EXEC" };
+const STRICT: Need = Need::Since {
+    major: 6,
+    minor: 6,
+    what: "vm.memfd_noexec=2 that judges the resulting mode, not the missing flag",
+};
+const NAMESPACE: Need = Need::Config("PID_NS");
+const SETTING: Need = Need::Config("SYSCTL");
+const HUGE: Need = Need::Config("HUGETLBFS");
+
+const CASES: &[Case] = cases! {
+    new_file_is_empty_and_has_no_name: "memfd_create(2): an anonymous file, initial size 0, O_RDWR";
+    name_of_250_bytes_is_refused: "memfd_create(2) ERRORS: EINVAL, name was too long; the limit is 249 bytes";
+    same_name_makes_another_file: "memfd_create(2): multiple files can have the same name without side effects";
+    name_outside_memory_is_refused: "memfd_create(2) ERRORS: EFAULT, name points to invalid memory";
+    unknown_flag_is_refused: "memfd_create(2) ERRORS: EINVAL, flags included unknown bits";
+    cloexec_is_set_only_on_request: "memfd_create(2) MFD_CLOEXEC";
+    offset_beyond_4_gib_works: "memfd_create(2): the O_LARGEFILE flag is set";
+    truncated_bytes_do_not_come_back: "ftruncate(2): the extended part reads as null bytes";
+    punched_hole_reads_as_zeros_and_nothing_else_does: "fallocate(2): subsequent reads from this range return zeros";
+    mapping_and_descriptor_see_the_same_bytes: "memfd_create(2): the file behaves like a regular file";
+    access_beyond_the_end_raises_sigbus: "memfd_create(2) NOTES: access beyond the new end results in SIGBUS";
+
+    sealing_must_be_allowed_at_creation: "memfd_create(2) MFD_ALLOW_SEALING: if not set, the initial seal is F_SEAL_SEAL";
+    seals_add_up_and_stay: "fcntl(2) File Sealing: once a seal is set, it cannot be removed";
+    unknown_seal_is_refused_whole: "fcntl(2) ERRORS: EINVAL, arg includes an unrecognized sealing bit";
+    sealed_sealing_is_final: "fcntl(2) F_SEAL_SEAL: any further F_ADD_SEALS fails with EPERM";
+    read_only_descriptor_cannot_seal: "fcntl(2) F_ADD_SEALS: EPERM, the file descriptor does not refer to a writable file";
+    seals_belong_to_the_file: "fcntl(2) File Sealing: seals are a property of an inode";
+    files_without_seals_are_refused: "fcntl(2) ERRORS: EINVAL, the filesystem containing the inode does not support sealing";
+    sealing_needs_no_privilege: "fcntl(2) File Sealing: seals restrict what the holder of any descriptor can do";
+    privilege_breaks_no_seal: "fcntl(2) File Sealing: the operations fail with EPERM, for anyone";
+
+    shrink_seal_refuses_every_shrinking: "fcntl(2) F_SEAL_SHRINK: affects open(2) with O_TRUNC, truncate(2), ftruncate(2)";
+    shrink_seal_refuses_nothing_else: "fcntl(2) F_SEAL_SHRINK: the file cannot be reduced in size";
+    grow_seal_refuses_every_growing: "fcntl(2) F_SEAL_GROW: affects write(2) beyond the end, ftruncate(2), fallocate(2)";
+    grow_seal_holds_against_a_write_across_the_end: "fcntl(2) F_SEAL_GROW: the size of the file cannot be increased";
+    grow_seal_refuses_nothing_else: "fcntl(2) F_SEAL_GROW: the size of the file cannot be increased";
+    empty_sealed_file_stays_empty: "fcntl(2) F_SEAL_GROW, F_SEAL_SHRINK";
+
+    write_seal_refuses_every_write: "fcntl(2) F_SEAL_WRITE: you cannot modify the contents of the file";
+    write_seal_leaves_the_size_free: "fcntl(2) F_SEAL_WRITE: shrinking or growing is still possible and allowed";
+    write_seal_refuses_writable_shared_mappings: "fcntl(2) F_SEAL_WRITE: no new shared, writable memory mapping: EPERM";
+    future_write_seal_refuses_writable_shared_mappings: "fcntl(2) F_SEAL_FUTURE_WRITE: no new shared, writable mapping: EPERM";
+    write_seal_allows_private_mappings: "fcntl(2) F_SEAL_WRITE: affects shared, writable mappings";
+    write_seal_is_refused_while_mapped_writable: "fcntl(2) ERRORS: EBUSY, a writable, shared mapping exists";
+    write_seal_is_refused_while_a_child_maps_writable: "fcntl(2) ERRORS: EBUSY, a writable, shared mapping exists";
+    future_write_seal_refuses_every_write: "fcntl(2) F_SEAL_FUTURE_WRITE: write(2) fails with EPERM";
+    future_write_seal_spares_the_mappings_there_are: "fcntl(2) F_SEAL_FUTURE_WRITE: mappings created before stay writable";
+    sealed_file_reads_as_before: "fcntl(2) File Sealing: seals restrict modification";
+
+    exec_flag_makes_an_executable: "memfd_create(2) MFD_EXEC", needs [EXEC];
+    exec_flag_with_noexec_flag_is_refused: "mfd_noexec.rst: MFD_EXEC and MFD_NOEXEC_SEAL exclude each other", needs [EXEC];
+    noexec_flag_makes_what_nobody_can_execute: "mfd_noexec.rst MFD_NOEXEC_SEAL: not executable, and never will be", needs [EXEC];
+    exec_seal_freezes_the_execute_bits: "fcntl(2) F_SEAL_EXEC: the execute bits cannot be changed", needs [EXEC];
+    exec_seal_on_an_executable_seals_its_bytes: "fcntl(2) F_SEAL_EXEC: on an executable, implies the other content seals", needs [EXEC];
+    noexec_sysctl_1_changes_the_default: "mfd_noexec.rst: vm.memfd_noexec=1 acts like MFD_NOEXEC_SEAL", needs [EXEC, NAMESPACE, SETTING];
+    noexec_sysctl_2_refuses_executables: "mfd_noexec.rst: vm.memfd_noexec=2 refuses without MFD_NOEXEC_SEAL", needs [STRICT, NAMESPACE, SETTING];
+
+    huge_file_counts_in_huge_pages: "memfd_create(2) MFD_HUGETLB: on the hugetlbfs filesystem", needs [HUGE];
+    size_seals_hold_on_huge_pages: "memfd_create(2): MFD_HUGETLB with MFD_ALLOW_SEALING, since Linux 4.16", needs [HUGE];
+    write_seal_holds_on_huge_pages: "memfd_create(2): MFD_HUGETLB with MFD_ALLOW_SEALING, since Linux 4.16", needs [HUGE];
+    huge_page_size_that_does_not_exist_is_refused: "memfd_create(2) MFD_HUGE_2MB and others: one of the system's sizes", needs [HUGE];
+};
