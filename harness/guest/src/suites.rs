@@ -5,9 +5,10 @@ use crate::{Case, Suite};
 pub mod bpf;
 pub mod getrandom;
 pub mod memfd;
+pub mod renameat2;
 
 /// Every suite.
-pub const SUITES: &[&Suite] = &[&getrandom::SUITE, &memfd::SUITE, &bpf::SUITE];
+pub const SUITES: &[&Suite] = &[&getrandom::SUITE, &memfd::SUITE, &renameat2::SUITE, &bpf::SUITE];
 
 /// Every case with its full name, `suite/case`.
 pub fn all() -> impl Iterator<Item = (String, &'static Suite, &'static Case)> {
