@@ -15,6 +15,7 @@ pub mod local;
 pub mod package;
 pub mod resolve;
 pub mod spec;
+pub mod tree;
 pub mod version;
 
 pub use cache::Cache;

@@ -71,6 +71,11 @@ impl KernelConfig {
         }
     }
 
+    /// All symbols that are set, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.symbols.iter().map(|(symbol, value)| (symbol.as_str(), value))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.symbols.is_empty()
     }

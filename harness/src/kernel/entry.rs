@@ -58,6 +58,19 @@ impl StoredRole {
     }
 }
 
+/// Makes an entry of what a build left; the image must be there.
+pub fn adopt(entry: &Path, image: &Path, config: &Path, symbols: &Path) -> Result<()> {
+    let mut roles = Vec::new();
+    for (role, from) in
+        [(StoredRole::Image, image), (StoredRole::Config, config), (StoredRole::Symbols, symbols)]
+    {
+        let to = entry.join(role.file());
+        std::fs::copy(from, &to).map_err(|error| unwritable(&to, error))?;
+        roles.push(role);
+    }
+    write_manifest(entry, &roles, &[])
+}
+
 /// Makes an entry of the packages that lie in `entry/packages`: image, configuration and symbols are unpacked, the
 /// modules stay packed until one is asked for.
 pub fn unpack(entry: &Path) -> Result<()> {

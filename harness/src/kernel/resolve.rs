@@ -1,6 +1,6 @@
 //! From a spec to a kernel build.
 
-use super::{Cache, KernelBuild, KernelSpec, Progress, deb, local};
+use super::{Cache, KernelBuild, KernelSpec, Progress, deb, local, tree};
 use crate::error::Result;
 
 /// Finds, fetches or builds the kernel. Blocks: a first fetch takes seconds, a build of a tree minutes.
@@ -20,8 +20,8 @@ pub fn resolve(spec: &KernelSpec, cache: &Cache, progress: Progress<'_>) -> Resu
             local::build(spec, &local::with_neighbours(named))
         }
         KernelSpec::Host => local::host(spec),
-        KernelSpec::Tree { .. } => {
-            Err(crate::error::Error::usage(format!("kernel `{spec}`: building trees comes later")))
+        KernelSpec::Tree { directory, revision } => {
+            tree::resolve(spec, directory, revision.as_deref(), cache, progress)
         }
     }
 }

@@ -1,0 +1,123 @@
+//! The sources to build: any revision, or the files as they are now, in a worktree of our own.
+
+use super::program::{Call, Programs};
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// One state of a git tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What git checks out.
+    pub commit: String,
+    /// What the files are; two commits may have the same.
+    pub tree: String,
+}
+
+/// A git repository of the user's.
+pub struct Repository<'a> {
+    pub directory: PathBuf,
+    pub programs: &'a dyn Programs,
+}
+
+impl std::fmt::Debug for Repository<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Repository").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Repository<'a> {
+    /// Checks that the directory is a kernel tree and in git.
+    pub fn open(directory: &Path, programs: &'a dyn Programs) -> Result<Repository<'a>> {
+        let directory = std::fs::canonicalize(directory)
+            .map_err(|error| Error::usage(format!("kernel tree {}", directory.display())).because(error))?;
+        if !directory.join("scripts/kconfig/merge_config.sh").is_file() {
+            return Err(Error::usage(format!("{} is not a kernel tree", directory.display()))
+                .hint("name the directory with the kernel's MAINTAINERS file"));
+        }
+        let repository = Repository { directory, programs };
+        repository.git(["rev-parse", "--git-dir"]).map_err(|error| {
+            Error::usage(format!("kernel tree {} is not in git", repository.directory.display()))
+                .because(error)
+                .hint("unpacked sources become so by: git init && git add -f . && git commit -m import")
+                .hint("or build it yourself and name path:BZIMAGE")
+        })?;
+        Ok(repository)
+    }
+
+    /// The revision, or without one the files as they are, changed and new ones included.
+    pub fn snapshot(&self, revision: Option<&str>, scratch: &Path) -> Result<Snapshot> {
+        match revision {
+            Some(revision) => {
+                let commit = self.revision(&format!("{revision}^{{commit}}"), revision)?;
+                Ok(Snapshot { tree: self.revision(&format!("{commit}^{{tree}}"), revision)?, commit })
+            }
+            None => self.working_files(scratch),
+        }
+    }
+
+    fn revision(&self, expression: &str, typed: &str) -> Result<String> {
+        self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", expression]).map_err(|_| {
+            Error::usage(format!("`{typed}` is no revision of {}", self.directory.display()))
+                .hint("fetch it first, or see `git branch -a` and `git tag`")
+        })
+    }
+
+    /// Writes the files as they are into git's object store, through an index of our own: neither the user's index
+    /// nor any branch is touched, and git collects the objects some day.
+    fn working_files(&self, scratch: &Path) -> Result<Snapshot> {
+        let index = scratch.join("index");
+        let with_index = |arguments: &[&str]| self.call(arguments).environment("GIT_INDEX_FILE", &index);
+        let own = PathBuf::from(self.git(["rev-parse", "--git-path", "index"])?);
+        // A copy of the user's index spares git from reading every file. Without one it reads them.
+        let _ = std::fs::copy(self.directory.join(own), &index);
+        self.run(with_index(&["add", "--all"]))?;
+        let tree = self.run(with_index(&["write-tree"]))?;
+        let commit = self.call(&["commit-tree", "-m", "gauntlet: the files as they are", &tree]);
+        // The same files must give the same commit.
+        let always = [
+            ("GIT_AUTHOR_NAME", "gauntlet"),
+            ("GIT_AUTHOR_EMAIL", "gauntlet@localhost"),
+            ("GIT_AUTHOR_DATE", "@0 +0000"),
+            ("GIT_COMMITTER_NAME", "gauntlet"),
+            ("GIT_COMMITTER_EMAIL", "gauntlet@localhost"),
+            ("GIT_COMMITTER_DATE", "@0 +0000"),
+        ];
+        let commit = always.into_iter().fold(commit, |call, (name, value)| call.environment(name, value));
+        Ok(Snapshot { commit: self.run(commit)?, tree })
+    }
+
+    /// Brings a worktree of our own to the snapshot. Files that do not differ keep their times, so make leaves them.
+    pub fn check_out(&self, snapshot: &Snapshot, worktree: &Path) -> Result<()> {
+        let path = worktree.to_string_lossy().into_owned();
+        if !worktree.join(".git").is_file() {
+            // Our cache may have been emptied behind git's back.
+            self.git(["worktree", "prune"])?;
+            self.git(["worktree", "add", "--force", "--detach", "--no-checkout", &path, &snapshot.commit])?;
+        }
+        let inside = Repository { directory: worktree.to_owned(), programs: self.programs };
+        // An invocation that was killed while checking out leaves this behind; we hold the lock of the worktree.
+        if let Ok(lock) = inside.git(["rev-parse", "--git-path", "index.lock"]) {
+            let _ = std::fs::remove_file(worktree.join(lock));
+        }
+        inside.git(["checkout", "--force", "--detach", "--quiet", &snapshot.commit]).map(drop)
+    }
+
+    fn call(&self, arguments: &[&str]) -> Call {
+        // The user's hooks are for the user's own work.
+        Call::new("git", &self.directory).arguments(["-c", "core.hooksPath=/dev/null"]).arguments(arguments)
+    }
+
+    fn git<const N: usize>(&self, arguments: [&str; N]) -> Result<String> {
+        self.run(self.call(&arguments))
+    }
+
+    fn run(&self, call: Call) -> Result<String> {
+        let finished = self.programs.run(&call)?;
+        if finished.success {
+            return Ok(finished.stdout.trim().to_owned());
+        }
+        let reason = finished.stderr.lines().next().unwrap_or("no reason given").to_owned();
+        let verb = call.arguments.get(2).map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
+        Err(Error::infra(format!("git {verb} in {}: {reason}", self.directory.display())))
+    }
+}
