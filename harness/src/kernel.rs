@@ -12,6 +12,7 @@ pub mod deb;
 pub mod entry;
 pub mod image;
 pub mod local;
+pub mod needs;
 pub mod package;
 pub mod resolve;
 pub mod spec;
