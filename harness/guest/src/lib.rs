@@ -15,6 +15,5 @@ pub mod mapping;
 pub mod mounts;
 pub mod suites;
 pub mod sys;
-pub mod unprivileged;
 
 pub use case::{Case, CaseResult, Context, FileNeed, Need, Stop, Suite};

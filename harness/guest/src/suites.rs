@@ -3,12 +3,21 @@
 use crate::{Case, Suite};
 
 pub mod bpf;
+pub mod deadline;
 pub mod getrandom;
+pub mod kexec_file_load;
 pub mod memfd;
 pub mod renameat2;
 
 /// Every suite.
-pub const SUITES: &[&Suite] = &[&getrandom::SUITE, &memfd::SUITE, &renameat2::SUITE, &bpf::SUITE];
+pub const SUITES: &[&Suite] = &[
+    &getrandom::SUITE,
+    &memfd::SUITE,
+    &renameat2::SUITE,
+    &bpf::SUITE,
+    &kexec_file_load::SUITE,
+    &deadline::SUITE,
+];
 
 /// Every case with its full name, `suite/case`.
 pub fn all() -> impl Iterator<Item = (String, &'static Suite, &'static Case)> {

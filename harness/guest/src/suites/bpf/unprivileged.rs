@@ -6,7 +6,7 @@ use crate::bpf::{
     next_id, object_by_id,
 };
 use crate::case::{fails_with, succeeds};
-use crate::unprivileged::unprivileged;
+use crate::child::unprivileged;
 use crate::{CaseResult, Context, Stop, check_eq, code, skip};
 use ProgramKind::{Classifier, SocketFilter, Xdp};
 use libc::{E2BIG, EACCES, EINVAL, EPERM};

@@ -1,0 +1,105 @@
+//! kexec_file_load(2): what is loaded, what is refused, and a real reboot into the loaded kernel.
+
+use crate::{Case, CaseResult, Context, FileNeed, Need, Suite};
+
+mod images;
+mod permission;
+mod reboot;
+mod slots;
+mod support;
+
+pub const SUITE: Suite = Suite {
+    name: "kexec_file_load",
+    about: "kexec_file_load(2): loading another kernel and starting it",
+    needs: &[Need::Config("KEXEC_FILE")],
+    cases: CASES,
+};
+
+const fn case(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
+    Case { name, cites, needs: &[], files: &[], run }
+}
+
+/// The host supplies the image of the kernel that runs the case.
+const fn with_image(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
+    Case { files: &[FileNeed::KernelImage], ..case(name, cites, run) }
+}
+
+const CASES: &[Case] = &[
+    case("unknown_flag_is_refused", "kexec_load(2) ERRORS: EINVAL, invalid flags", images::unknown_flags),
+    case(
+        "bad_kernel_descriptor_is_refused",
+        "kexec_load(2) ERRORS: EBADF, kernel_fd is not valid",
+        images::bad_kernel_descriptor,
+    ),
+    with_image(
+        "bad_initrd_descriptor_is_refused",
+        "kexec_load(2) ERRORS: EBADF, initrd_fd is not valid; KEXEC_FILE_NO_INITRAMFS",
+        images::bad_initrd_descriptor,
+    ),
+    case(
+        "file_that_is_no_kernel_is_refused",
+        "kexec_load(2) ERRORS: ENOEXEC, not a kernel image or an unknown format",
+        images::no_kernel,
+    ),
+    with_image(
+        "image_cut_inside_its_header_is_refused",
+        "kexec_load(2) ERRORS: ENOEXEC; Documentation/arch/x86/boot.rst, setup_sects",
+        images::cut_image,
+    ),
+    with_image(
+        "image_with_wrong_header_is_refused",
+        "kexec_load(2) ERRORS: ENOEXEC; Documentation/arch/x86/boot.rst, the real-mode header",
+        images::wrong_header,
+    ),
+    with_image(
+        "command_line_limits_are_obeyed",
+        "kexec_load(2): cmdline ends with NUL; Documentation/arch/x86/boot.rst, cmdline_size",
+        images::command_line_limits,
+    ),
+    with_image(
+        "loaded_state_is_told_and_unloaded",
+        "kexec_load(2) KEXEC_FILE_UNLOAD; Documentation/ABI/testing/sysfs-kernel-kexec-kdump",
+        slots::load_and_unload,
+    ),
+    with_image(
+        "failed_load_keeps_the_loaded_kernel",
+        "kexec_load(2)",
+        slots::failed_load_keeps_the_loaded_kernel,
+    ),
+    with_image(
+        "crash_kernel_without_reservation_is_refused",
+        "kexec_load(2) KEXEC_FILE_ON_CRASH; Documentation/admin-guide/kdump/kdump.rst",
+        slots::crash_kernel_without_reservation,
+    ),
+    case(
+        "unprivileged_user_is_refused",
+        "kexec_load(2) ERRORS: EPERM, no CAP_SYS_BOOT",
+        permission::unprivileged_user,
+    ),
+    with_image(
+        "disabled_kexec_stays_disabled",
+        "Documentation/admin-guide/sysctl/kernel.rst: kexec_load_disabled",
+        permission::disabled_for_good,
+    ),
+    Case {
+        needs: &[Need::Since { major: 6, minor: 3, what: "sysctl kernel.kexec_load_limit_reboot" }],
+        ..with_image(
+            "load_limit_is_counted_down",
+            "Documentation/admin-guide/sysctl/kernel.rst: kexec_load_limit_reboot",
+            permission::load_limit,
+        )
+    },
+    case(
+        "reboot_without_a_loaded_kernel_is_refused",
+        "reboot(2) LINUX_REBOOT_CMD_KEXEC: EINVAL when nothing was loaded",
+        reboot::nothing_loaded,
+    ),
+    Case {
+        files: &[FileNeed::KernelImage, FileNeed::AgentInitrd],
+        ..case(
+            "loaded_kernel_starts_and_answers",
+            "kexec_load(2); reboot(2) LINUX_REBOOT_CMD_KEXEC",
+            reboot::into_the_loaded_kernel,
+        )
+    },
+];

@@ -1,0 +1,91 @@
+//! The call and the state that it changes.
+
+use crate::case::setup;
+use crate::sys::Errno;
+use crate::{Context, Stop, syscall};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+pub const UNLOAD: u64 = 1;
+pub const ON_CRASH: u64 = 2;
+pub const NO_INITRAMFS: u64 = 4;
+
+/// A descriptor that is never open.
+pub const NO_FILE: i32 = -1;
+
+pub fn load(kernel: i32, initrd: i32, command_line: &[u8], flags: u64) -> Result<i64, Errno> {
+    let (length, address) = (command_line.len(), command_line.as_ptr());
+    // SAFETY: the command line is as long as said.
+    unsafe { syscall!(libc::SYS_kexec_file_load, kernel, initrd, length, address, flags) }
+}
+
+/// Loads an image without an initrd.
+pub fn load_alone(kernel: &File, command_line: &[u8]) -> Result<i64, Errno> {
+    load(kernel.as_raw_fd(), NO_FILE, command_line, NO_INITRAMFS)
+}
+
+pub fn unload(flags: u64) -> Result<i64, Errno> {
+    load(NO_FILE, NO_FILE, b"", UNLOAD | flags)
+}
+
+fn state(name: &str) -> Result<bool, Stop> {
+    let path = format!("/sys/kernel/{name}");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim() != "0"),
+        Err(error) => Err(Stop::Skip(format!("no {path}: {error}"))),
+    }
+}
+
+/// `/sys/kernel/kexec_loaded`
+pub fn is_loaded() -> Result<bool, Stop> {
+    state("kexec_loaded")
+}
+
+/// `/sys/kernel/kexec_crash_loaded`
+pub fn is_crash_loaded() -> Result<bool, Stop> {
+    state("kexec_crash_loaded")
+}
+
+/// Memory is reserved for a crash kernel.
+pub fn has_crash_memory() -> Result<bool, Stop> {
+    state("kexec_crash_size")
+}
+
+pub fn open(path: &Path) -> Result<File, Stop> {
+    File::open(path).map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))
+}
+
+/// The kernel image that the host supplied.
+pub fn image(context: &Context) -> Result<Vec<u8>, Stop> {
+    let path = context.file("kernel");
+    std::fs::read(&path).map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))
+}
+
+/// A file with these bytes, open for reading only: the kernel refuses files that somebody may still write.
+pub fn file(context: &Context, name: &str, bytes: &[u8]) -> Result<File, Stop> {
+    let path = context.scratch.join(name);
+    let written = File::create(&path).and_then(|mut file| file.write_all(bytes));
+    written.map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))?;
+    open(&path)
+}
+
+/// Offsets in the real-mode header of an x86 image, Documentation/arch/x86/boot.rst.
+pub mod header {
+    pub const SETUP_SECTORS: usize = 0x1f1;
+    pub const BOOT_FLAG: usize = 0x1fe;
+    pub const MAGIC: usize = 0x202;
+    pub const VERSION: usize = 0x206;
+    pub const LOAD_FLAGS: usize = 0x211;
+    pub const EXTENDED_LOAD_FLAGS: usize = 0x236;
+    pub const COMMAND_LINE_SIZE: usize = 0x238;
+}
+
+/// The call must be there and allowed; a kernel locked down or without it skips.
+pub fn available() -> Result<(), Stop> {
+    match unload(0) {
+        Err(Errno(libc::ENOSYS)) => Err(Stop::Skip("missing syscall: kexec_file_load".into())),
+        other => setup("kexec_file_load(KEXEC_FILE_UNLOAD)", other).map(drop),
+    }
+}
