@@ -85,7 +85,7 @@ pub fn adds_up(_: &Context) -> CaseResult {
         );
         setup("giving back", second.give_back())?;
     }
-    drop(others);
+    others.into_iter().for_each(Sleeper::end_as_it_is);
     Ok(())
 }
 
@@ -112,7 +112,7 @@ pub fn bandwidth_returns(_: &Context) -> CaseResult {
         let holder = Sleeper::new()?;
         let all = largest(&holder)?;
         fails_with("a share while another has all", thousandths(all / 2).set(waiting.process), libc::EBUSY)?;
-        drop(holder);
+        holder.end_as_it_is();
         succeeds(
             &format!("half after the holder ended, round {round}"),
             admitted_in_time(waiting.process, all / 2),
@@ -156,7 +156,7 @@ pub fn unlimited(_: &Context) -> CaseResult {
         Err(Some(libc::EBUSY)),
         "write of {before} to {RT_RUNTIME} above which tasks are admitted"
     );
-    drop(sleepers);
+    sleepers.into_iter().for_each(Sleeper::end_as_it_is);
     for _ in 0..1000 {
         if std::fs::write(RT_RUNTIME, before.to_string()).is_ok() {
             return Ok(());

@@ -118,7 +118,8 @@ pub fn command_line_limits(context: &Context) -> CaseResult {
         unsafe { syscall!(libc::SYS_kexec_file_load, kernel.as_raw_fd(), NO_FILE, 8, 8, NO_INITRAMFS) };
     fails_with("a line at no address", unmapped, EFAULT)?;
     nothing_is_loaded()?;
-    for length in [1, limit] {
+    // A crash kernel's line gets `elfcorehdr=` and an address behind it: some releases keep these 30 bytes free always.
+    for length in [1, limit - 30] {
         succeeds(&format!("a line of {length} bytes"), load_alone(&kernel, &line(length)))?;
         check_eq!(is_loaded()?, true, "kexec_loaded");
         succeeds("unload", unload(0))?;
