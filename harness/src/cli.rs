@@ -7,6 +7,7 @@
 use crate::Result;
 use std::process::ExitCode;
 
+pub mod conclude;
 pub mod exit;
 mod flags;
 mod globals;
@@ -16,8 +17,10 @@ pub mod run;
 
 mod completions;
 mod doctor;
+mod exec;
 mod kernel;
 mod man;
+mod shell;
 mod test;
 
 pub use flags::{GlobalFlags, MachineFlags, ProgressFlag};
@@ -61,6 +64,8 @@ verbs! {
     Doctor => doctor,
     Kernel => kernel,
     Test => test,
+    Exec => exec,
+    Shell => shell,
     Completions => completions,
     Man => man,
 }

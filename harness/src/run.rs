@@ -1,6 +1,7 @@
 //! Running a plan: kernels made ready, one clone per case, retries of our own trouble, events.
 
 pub mod case;
+pub mod exec;
 pub mod judge;
 pub mod kernels;
 pub mod options;

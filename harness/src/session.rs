@@ -9,6 +9,7 @@ mod failure;
 mod guest;
 mod host;
 mod outcome;
+mod terminal;
 
 pub use attach::Attachments;
 pub use failure::Failure;

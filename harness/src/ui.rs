@@ -11,10 +11,12 @@ mod print;
 mod samples;
 mod style;
 mod tally;
+mod terminal;
 
 pub use display::Display;
 pub use print::{print, print_error, print_json};
 pub use style::Style;
+pub use terminal::RawTerminal;
 
 /// How progress is shown, decided once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! `gauntlet test`.
 
-use super::{Globals, MachineFlags, exit};
+use super::{Globals, MachineFlags, conclude};
 use crate::config::Config;
 use crate::plan::{self, PlannedCase};
 use crate::run::options::{case_policy, session_options};
@@ -9,8 +9,6 @@ use crate::run::test::TestRun;
 use crate::run::{Sink, resolve_kernels};
 use crate::session::Host;
 use crate::{Result, ui};
-use gauntlet_results::RunRecord;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -28,8 +26,12 @@ pub struct Args {
     #[arg(short, long = "suite", value_name = "NAME")]
     suites: Vec<String>,
 
-    /// Run the cases that match: a pattern over suite/case, or a word to find in it; may be repeated
-    #[arg(short, long = "filter", value_name = "PATTERN")]
+    /// Run the cases that match: patterns over suite/case, or words to find in it
+    #[arg(value_name = "CASE")]
+    patterns: Vec<String>,
+
+    /// The same as CASE; may be repeated
+    #[arg(short, long = "filter", value_name = "CASE")]
     filters: Vec<String>,
 
     /// Show the cases that would run, and what each holds the kernel to
@@ -66,16 +68,13 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     let (record, folder) = sink.finish(globals.interrupt.requested())?;
     collect_garbage(&host, &config);
     globals.interrupt.check()?;
-    conclude(&record, &folder, &config, globals)
+    conclude::conclude(&record, &folder, &config.reports, globals)
 }
 
 fn cases(args: &Args, config: &Config) -> Result<Vec<PlannedCase>> {
     let suites = if args.suites.is_empty() { &config.suites } else { &args.suites };
-    if args.filters.is_empty() {
-        return plan::select(suites, &config.cases);
-    }
-    let patterns: Vec<_> = args.filters.iter().map(|typed| plan::pattern(typed)).collect();
-    plan::select(suites, &patterns)
+    let typed: Vec<_> = args.patterns.iter().chain(&args.filters).map(|typed| plan::pattern(typed)).collect();
+    plan::select(suites, if typed.is_empty() { &config.cases } else { &typed })
 }
 
 fn list(cases: &[PlannedCase], globals: &Globals) -> Result<ExitCode> {
@@ -101,17 +100,4 @@ fn collect_garbage(host: &Host, config: &Config) {
     if let Err(error) = host.templates().collect(size, age, std::time::SystemTime::now()) {
         tracing::warn!(%error, "cannot tidy the template cache");
     }
-}
-
-/// Prints the result, writes the reports, and turns the verdicts into the exit code.
-pub(super) fn conclude(
-    record: &RunRecord,
-    folder: &Path,
-    config: &Config,
-    globals: &Globals,
-) -> Result<ExitCode> {
-    let _ = (folder, config);
-    ui::print_json(record)?;
-    let _ = globals;
-    Ok(exit::from_good(record.results.iter().all(|result| !result.verdict.is_failure())))
 }

@@ -46,6 +46,17 @@ pub fn judge_case(answer: &Answer) -> Judged {
     Judged { evidence, splat }
 }
 
+/// What speaks against the kernel or the host in an answer that is not a case's: splats and deaths.
+pub fn judge_death(answer: &Answer) -> Option<Evidence> {
+    let splats = crash::scan(&answer.console.bytes());
+    let mut evidence: Vec<Evidence> = splats.iter().filter_map(splat_evidence).collect();
+    if let Err(death) = &answer.response {
+        evidence.push(death_evidence(death, answer, &splats));
+    }
+    let worst = evidence.iter().map(|one| one.verdict).max()?;
+    evidence.into_iter().find(|one| one.verdict == worst)
+}
+
 /// PID 1 dying makes the kernel panic, but it is the agent that died, not the kernel.
 const AGENT_DIED: &str = "Attempted to kill init";
 

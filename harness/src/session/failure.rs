@@ -23,6 +23,19 @@ impl Failure {
         Failure { verdict, reason: reason.into(), console: String::new() }
     }
 
+    /// As an error for verbs that need this kernel and no other.
+    pub fn into_error(self, kernel: &str) -> crate::Error {
+        let tail: Vec<&str> = self.console.lines().rev().take(15).collect();
+        let error = crate::Error::infra(format!("{kernel} is not ready: {}", self.reason));
+        match tail.is_empty() {
+            true => error,
+            false => error.hint(format!(
+                "the console ends with:\n{}",
+                tail.into_iter().rev().map(str::trim_end).collect::<Vec<_>>().join("\n")
+            )),
+        }
+    }
+
     #[must_use]
     pub fn with_console(mut self, console: impl Into<String>) -> Failure {
         self.console = console.into();

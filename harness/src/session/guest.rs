@@ -165,7 +165,13 @@ impl Guest {
         Answer { response, console, flight, elapsed: started.elapsed(), starved }
     }
 
-    async fn send(&mut self, request: &Request) -> Result<(), Death> {
+    /// Sends a request whose command has the serial port as its terminal, and connects our own terminal to it.
+    pub async fn converse(&mut self, request: &Request, deadline: Duration) -> Answer {
+        super::terminal::converse(self, request, deadline).await
+    }
+
+    /// The pieces of [`Self::request_watching`] that a terminal session needs, too.
+    pub(super) async fn send(&mut self, request: &Request) -> Result<(), Death> {
         let host = |error: gauntlet_qemu::Error| Death::Host(error.to_string());
         let bytes = encode(request).map_err(|error| Death::Host(error.to_string()))?;
         if bytes.len() > REQUEST_CAPACITY {
@@ -197,8 +203,7 @@ impl Guest {
             Happening::Parked => Some(Err(Death::Ended(Ended::Reset))),
             Happening::Ended(ended) => Some(Err(Death::Ended(ended))),
             Happening::AgentBytes(bytes) if self.shared_region => {
-                let answered = self.vm.region.load32(header::RESPONSE_SEQUENCE) == self.sequence;
-                (bytes.contains(&DOORBELL) && answered).then(|| self.read_response())
+                (bytes.contains(&DOORBELL) && self.has_answered()).then(|| self.read_response())
             }
             Happening::AgentBytes(bytes) => {
                 self.frames.push(&bytes);
@@ -207,7 +212,11 @@ impl Guest {
         }
     }
 
-    fn read_response(&self) -> Result<Response, Death> {
+    pub(super) fn has_answered(&self) -> bool {
+        self.vm.region.load32(header::RESPONSE_SEQUENCE) == self.sequence
+    }
+
+    pub(super) fn read_response(&self) -> Result<Response, Death> {
         let region = &self.vm.region;
         let length = region.load32(header::RESPONSE_LENGTH);
         let range = self
@@ -221,7 +230,7 @@ impl Guest {
         parse(&bytes)
     }
 
-    fn read_console(&mut self, log: &mut ConsoleLog) -> Result<(), Death> {
+    pub(super) fn read_console(&mut self, log: &mut ConsoleLog) -> Result<(), Death> {
         let mut new = Vec::new();
         self.vm.console.read_new(&mut new, 4 << 20).map_err(|error| Death::Host(error.to_string()))?;
         log.push(&new);

@@ -1,0 +1,52 @@
+//! The end of every verb that records a run: files, summary, exit code.
+
+use super::Globals;
+use crate::config::ReportFormat;
+use crate::{Error, Result, ui};
+use gauntlet_results::RunRecord;
+use gauntlet_results::report::{self, Format, Options, Style};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Writes the configured reports into the run's folder, prints the summary (or the record as JSON), and turns
+/// the verdicts into the exit code.
+///
+/// # Errors
+/// When a report cannot be written.
+pub fn conclude(record: &RunRecord, folder: &Path, formats: &[ReportFormat], globals: &Globals) -> Result<ExitCode> {
+    let mut written = Vec::new();
+    for format in formats {
+        written.extend(write(record, folder, *format)?);
+    }
+    if globals.json {
+        ui::print_json(record)?;
+    } else {
+        ui::print(&Format::Terminal.render(record, &terminal_options(globals)))?;
+        for path in &written {
+            ui::print(&format!("report  {}\n", path.display()))?;
+        }
+    }
+    Ok(ExitCode::from(report::exit_code(record)))
+}
+
+fn write(record: &RunRecord, folder: &Path, format: ReportFormat) -> Result<Option<PathBuf>> {
+    let (format, name) = match format {
+        ReportFormat::Html => ("html", "report.html"),
+        ReportFormat::Junit => ("junit", "junit.xml"),
+        ReportFormat::Ktap => ("ktap", "report.ktap"),
+        ReportFormat::Json => ("json", "report.json"),
+    };
+    let Ok(format) = format.parse::<Format>() else { return Ok(None) };
+    let path = folder.join(name);
+    let text = format.render(record, &Options::default());
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&path, text))
+        .map_err(|error| Error::infra(format!("cannot write {}", path.display())).because(error))?;
+    Ok(Some(path))
+}
+
+fn terminal_options(globals: &Globals) -> Options {
+    let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col));
+    let style = if globals.style == ui::Style::plain() { Style::Plain } else { Style::Colored };
+    Options { width: width.max(40), style }
+}

@@ -1,0 +1,173 @@
+//! A command of the user's in a guest: packed once, executed in as many clones as wanted.
+
+use super::judge::judge_death;
+use crate::Result;
+use crate::image::program::Packer;
+use crate::session::{Answer, Attachments, Failure, Guest, GuestOptions, Session};
+use gauntlet_protocol::region::{BULK_OFFSET, header};
+use gauntlet_protocol::stream::{self, Channel};
+use gauntlet_protocol::{ChildExit, ExecRequest, Request, Response};
+use gauntlet_qemu::Region;
+use gauntlet_results::Evidence;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A command with the files it needs, ready to travel.
+#[derive(Debug, Clone)]
+pub struct PackedCommand {
+    request: ExecRequest,
+    root: Vec<u8>,
+}
+
+/// What to pack.
+#[derive(Debug, Clone, Default)]
+pub struct CommandLine {
+    pub argv: Vec<String>,
+    /// Further programs that the command may start.
+    pub programs: Vec<String>,
+    /// Further files and folders.
+    pub files: Vec<PathBuf>,
+    /// Standard input.
+    pub input: Vec<u8>,
+    pub timeout: Duration,
+    /// Give the command the second serial port as its terminal.
+    pub terminal: bool,
+}
+
+/// How the command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecOutcome {
+    Exited(i32),
+    Signaled(i32),
+    TimedOut,
+    /// The kernel complained or died, whatever the command said.
+    Kernel(Evidence),
+    /// Our own trouble: no answer.
+    Infra(String),
+}
+
+impl ExecOutcome {
+    /// The status a shell would report, where the command itself ended.
+    pub fn status(&self) -> Option<i32> {
+        match self {
+            ExecOutcome::Exited(code) => Some(*code),
+            ExecOutcome::Signaled(signal) => Some(128 + signal),
+            ExecOutcome::TimedOut => Some(124),
+            ExecOutcome::Kernel(_) | ExecOutcome::Infra(_) => None,
+        }
+    }
+}
+
+/// Variables that mean the same in the guest.
+const KEPT_VARIABLES: &[&str] = &["PATH", "LANG", "LC_ALL", "TERM", "HOME", "COLUMNS", "LINES"];
+
+impl PackedCommand {
+    /// Takes the program, its libraries, the named files, and every argument that is a file here.
+    ///
+    /// # Errors
+    /// Usage errors that name what is missing.
+    pub fn new(command: &CommandLine) -> Result<PackedCommand> {
+        let mut packer = Packer::new();
+        let mut argv = command.argv.clone();
+        let program = argv.first_mut().ok_or_else(|| crate::Error::usage("no command"))?;
+        *program = packer.add_program(program)?.to_string_lossy().into_owned();
+        for name in &command.programs {
+            packer.add_program(name)?;
+        }
+        for file in &command.files {
+            packer.add_file(file)?;
+        }
+        for argument in argv.iter().skip(1).map(PathBuf::from).filter(|path| path.is_file()) {
+            packer.add_file(&argument)?;
+        }
+        let directory = std::env::current_dir().ok();
+        if let Some(directory) = &directory {
+            packer.add_folder(directory);
+        }
+        let request = ExecRequest {
+            argv,
+            environment: environment(),
+            directory: directory.map(|path| path.to_string_lossy().into_owned()),
+            deadline_ms: command.timeout.as_millis() as u64,
+            terminal: command.terminal,
+            root: None,
+            input: command.input.clone(),
+        };
+        Ok(PackedCommand { request, root: packer.finish() })
+    }
+
+    /// Starts a clone with the command's files in it.
+    ///
+    /// # Errors
+    /// When there is no clone, or the files do not fit its region.
+    pub async fn guest(&self, session: &Session) -> Result<(Guest, Request), Failure> {
+        let mut attachments = Attachments::default();
+        let root = attachments.add("root", &self.root).ok_or_else(|| Failure::infra("the files are too large"))?;
+        let mut guest = session.guest(GuestOptions::default()).await?;
+        if !guest.attach(&attachments) {
+            let (have, want) = (guest.layout().bulk_capacity() >> 20, self.root.len() >> 20);
+            return Err(Failure::infra(format!("the command's files take {want} MB, the region holds {have} MB")));
+        }
+        Ok((guest, Request::Exec(ExecRequest { root: Some(root), ..self.request.clone() })))
+    }
+
+    /// Runs the command in a fresh clone, passing its output on while it runs.
+    pub async fn execute(&self, session: &Session, mut output: impl FnMut(Channel, &[u8])) -> (ExecOutcome, Option<Answer>) {
+        let (mut guest, request) = match self.guest(session).await {
+            Ok(ready) => ready,
+            Err(failure) => return (ExecOutcome::Infra(failure.reason), None),
+        };
+        let deadline = Duration::from_millis(self.request.deadline_ms) + Duration::from_secs(10);
+        let mut taken = 0;
+        let answer = guest
+            .request_watching(&request, deadline, |region| taken = pass_on(region, taken, &mut output))
+            .await;
+        pass_on(guest.region(), taken, &mut output);
+        (outcome(&answer, &mut output), Some(answer))
+    }
+}
+
+fn environment() -> Vec<(String, String)> {
+    KEPT_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}
+
+/// Passes the whole pieces behind `taken` on; gives the new end. The request's files share the area with the
+/// output, so nothing counts before the agent has reset the length.
+fn pass_on(region: &Region, taken: usize, output: &mut impl FnMut(Channel, &[u8])) -> usize {
+    let end = region.load32(header::BULK_LENGTH) as usize;
+    if end <= taken || end > region.size() - BULK_OFFSET {
+        return taken;
+    }
+    let bytes = region.read(BULK_OFFSET + taken..BULK_OFFSET + end);
+    let (pieces, used) = stream::pieces(&bytes);
+    for (channel, piece) in pieces {
+        output(channel, piece);
+    }
+    taken + used
+}
+
+fn outcome(answer: &Answer, output: &mut impl FnMut(Channel, &[u8])) -> ExecOutcome {
+    match &answer.response {
+        Ok(Response::Exec(report)) => {
+            output(Channel::Stdout, &report.stdout);
+            output(Channel::Stderr, &report.stderr);
+            if let Some(evidence) = judge_death(answer) {
+                return ExecOutcome::Kernel(evidence);
+            }
+            match report.exit {
+                ChildExit::Exited(code) => ExecOutcome::Exited(code),
+                ChildExit::Signaled(signal) => ExecOutcome::Signaled(signal),
+                ChildExit::Deadline => ExecOutcome::TimedOut,
+            }
+        }
+        Ok(Response::Refused { reason }) => ExecOutcome::Infra(reason.clone()),
+        Ok(other) => ExecOutcome::Infra(format!("the agent answered {other:?}")),
+        Err(_) => match judge_death(answer) {
+            Some(evidence) if evidence.verdict == gauntlet_results::Verdict::Infra => {
+                ExecOutcome::Infra(evidence.reason)
+            }
+            Some(evidence) => ExecOutcome::Kernel(evidence),
+            None => ExecOutcome::Infra("no answer".to_owned()),
+        },
+    }
+}
