@@ -20,6 +20,7 @@ mod doctor;
 mod exec;
 mod kernel;
 mod man;
+mod replay;
 mod shell;
 mod test;
 
@@ -66,6 +67,7 @@ verbs! {
     Test => test,
     Exec => exec,
     Shell => shell,
+    Replay => replay,
     Completions => completions,
     Man => man,
 }

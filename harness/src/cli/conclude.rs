@@ -13,7 +13,12 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// When a report cannot be written.
-pub fn conclude(record: &RunRecord, folder: &Path, formats: &[ReportFormat], globals: &Globals) -> Result<ExitCode> {
+pub fn conclude(
+    record: &RunRecord,
+    folder: &Path,
+    formats: &[ReportFormat],
+    globals: &Globals,
+) -> Result<ExitCode> {
     let mut written = Vec::new();
     for format in formats {
         written.extend(write(record, folder, *format)?);

@@ -32,10 +32,11 @@ pub struct Args {
 
 /// Taken along where the host has them.
 const TOOLS: &[&str] = &[
-    "cat", "chmod", "cp", "dd", "df", "dmesg", "echo", "env", "find", "free", "grep", "head", "hexdump", "id", "ip",
-    "kill", "ln", "ls", "lsmod", "mkdir", "mknod", "modprobe", "mount", "mv", "nproc", "od", "poweroff", "ps", "pwd",
-    "readlink", "rm", "rmdir", "sed", "setpriv", "sleep", "sort", "ss", "stat", "strace", "stty", "sysctl", "tail",
-    "tee", "top", "touch", "tr", "truncate", "tty", "umount", "uname", "unshare", "wc", "xxd",
+    "cat", "chmod", "cp", "dd", "df", "dmesg", "echo", "env", "find", "free", "grep", "head", "hexdump",
+    "id", "ip", "kill", "ln", "ls", "lsmod", "mkdir", "mknod", "modprobe", "mount", "mv", "nproc", "od",
+    "poweroff", "ps", "pwd", "readlink", "rm", "rmdir", "sed", "setpriv", "sleep", "sort", "ss", "stat",
+    "strace", "stty", "sysctl", "tail", "tee", "top", "touch", "tr", "truncate", "tty", "umount", "uname",
+    "unshare", "wc", "xxd",
 ];
 
 /// Nobody types for longer than that.

@@ -153,7 +153,11 @@ fn normal(path: &Path) -> PathBuf {
 fn find(name: &str) -> Result<PathBuf> {
     if name.contains('/') {
         let path = PathBuf::from(name);
-        return if path.is_file() { std::path::absolute(&path).map_err(|error| unreadable(&path, error)) } else { Err(missing(name)) };
+        return if path.is_file() {
+            std::path::absolute(&path).map_err(|error| unreadable(&path, error))
+        } else {
+            Err(missing(name))
+        };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -163,7 +167,8 @@ fn find(name: &str) -> Result<PathBuf> {
 }
 
 fn missing(name: &str) -> Error {
-    Error::usage(format!("no program `{name}` on this host")).hint("programs are taken from the host into the guest")
+    Error::usage(format!("no program `{name}` on this host"))
+        .hint("programs are taken from the host into the guest")
 }
 
 /// The interpreter of `#!` (execve(2)), without its argument.

@@ -102,17 +102,24 @@ impl PackedCommand {
     /// When there is no clone, or the files do not fit its region.
     pub async fn guest(&self, session: &Session) -> Result<(Guest, Request), Failure> {
         let mut attachments = Attachments::default();
-        let root = attachments.add("root", &self.root).ok_or_else(|| Failure::infra("the files are too large"))?;
+        let root =
+            attachments.add("root", &self.root).ok_or_else(|| Failure::infra("the files are too large"))?;
         let mut guest = session.guest(GuestOptions::default()).await?;
         if !guest.attach(&attachments) {
             let (have, want) = (guest.layout().bulk_capacity() >> 20, self.root.len() >> 20);
-            return Err(Failure::infra(format!("the command's files take {want} MB, the region holds {have} MB")));
+            return Err(Failure::infra(format!(
+                "the command's files take {want} MB, the region holds {have} MB"
+            )));
         }
         Ok((guest, Request::Exec(ExecRequest { root: Some(root), ..self.request.clone() })))
     }
 
     /// Runs the command in a fresh clone, passing its output on while it runs.
-    pub async fn execute(&self, session: &Session, mut output: impl FnMut(Channel, &[u8])) -> (ExecOutcome, Option<Answer>) {
+    pub async fn execute(
+        &self,
+        session: &Session,
+        mut output: impl FnMut(Channel, &[u8]),
+    ) -> (ExecOutcome, Option<Answer>) {
         let (mut guest, request) = match self.guest(session).await {
             Ok(ready) => ready,
             Err(failure) => return (ExecOutcome::Infra(failure.reason), None),

@@ -135,6 +135,8 @@ fn sane(terminal: &File) {
     unsafe {
         let mut settings: libc::termios = std::mem::zeroed();
         if libc::tcgetattr(terminal.as_raw_fd(), &mut settings) == 0 {
+            // The host's doorbell is not the user's input.
+            libc::tcflush(terminal.as_raw_fd(), libc::TCIFLUSH);
             settings.c_iflag = libc::ICRNL | libc::IXON;
             settings.c_oflag = libc::OPOST | libc::ONLCR;
             settings.c_lflag =
