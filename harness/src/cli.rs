@@ -15,12 +15,14 @@ mod log;
 mod paths;
 pub mod run;
 
+mod compare;
 mod completions;
 mod doctor;
 mod exec;
 mod kernel;
 mod man;
 mod replay;
+mod report;
 mod shell;
 mod test;
 
@@ -68,6 +70,8 @@ verbs! {
     Exec => exec,
     Shell => shell,
     Replay => replay,
+    Report => report,
+    Compare => compare,
     Completions => completions,
     Man => man,
 }

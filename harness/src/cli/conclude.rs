@@ -4,7 +4,7 @@ use super::Globals;
 use crate::config::ReportFormat;
 use crate::{Error, Result, ui};
 use gauntlet_results::RunRecord;
-use gauntlet_results::report::{self, Format, Options, Style};
+use gauntlet_results::report::{self, Format, Options};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ pub fn conclude(
     if globals.json {
         ui::print_json(record)?;
     } else {
-        ui::print(&Format::Terminal.render(record, &terminal_options(globals)))?;
+        ui::print(&Format::Terminal.render(record, &globals.report_options()))?;
         for path in &written {
             ui::print(&format!("report  {}\n", path.display()))?;
         }
@@ -48,10 +48,4 @@ fn write(record: &RunRecord, folder: &Path, format: ReportFormat) -> Result<Opti
         .and_then(|()| std::fs::write(&path, text))
         .map_err(|error| Error::infra(format!("cannot write {}", path.display())).because(error))?;
     Ok(Some(path))
-}
-
-fn terminal_options(globals: &Globals) -> Options {
-    let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col));
-    let style = if globals.style == ui::Style::plain() { Style::Plain } else { Style::Colored };
-    Options { width: width.max(40), style }
 }

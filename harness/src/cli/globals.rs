@@ -6,6 +6,7 @@ use crate::Result;
 use crate::config::{self, Config, Overrides};
 use crate::interrupt::Interrupt;
 use crate::ui::{Progress, Style};
+use gauntlet_results::report::{self, Options};
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -44,6 +45,14 @@ impl Globals {
             interrupt,
             command,
         })
+    }
+
+    /// How reports look on standard output.
+    pub fn report_options(&self) -> report::Options {
+        let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map(|size| usize::from(size.ws_col));
+        let style = if self.style == Style::plain() { report::Style::Plain } else { report::Style::Colored };
+        // A terminal that does not know its size says 0.
+        Options { width: columns.ok().filter(|width| *width >= 40).unwrap_or(80), style }
     }
 
     /// The checked configuration: defaults, then `--config`, then these flags.

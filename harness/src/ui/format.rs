@@ -31,6 +31,21 @@ pub fn shorten(text: &str, width: usize) -> String {
     short
 }
 
+/// Rows as aligned columns, two blanks apart; the last column is cut where the terminal ends.
+pub fn columns(rows: &[Vec<String>], width: usize) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let length = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
+    let widest: Vec<usize> = (0..count)
+        .map(|column| rows.iter().map(|row| length(row, column)).max().unwrap_or_default())
+        .collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> =
+            row.iter().zip(&widest).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        shorten(cells.join("  ").trim_end(), width) + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
 /// `1 case`, `2 cases`.
 pub fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
@@ -76,6 +91,13 @@ mod tests {
     fn a_guest_cannot_move_the_cursor() {
         assert_eq!(printable("\n  a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb");
         assert_eq!(printable(""), "");
+    }
+
+    #[test]
+    fn columns_are_aligned_and_cut_at_the_edge() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        let rows = [row(["a", "short"]), row(["bbb", "much too long"])];
+        assert_eq!(columns(&rows, 12), "a    short\nbbb  much t…\n");
     }
 
     #[test]
