@@ -21,6 +21,7 @@ mod doctor;
 mod exec;
 mod kernel;
 mod man;
+mod perf;
 mod replay;
 mod report;
 mod shell;
@@ -69,6 +70,7 @@ verbs! {
     Test => test,
     Exec => exec,
     Shell => shell,
+    Perf => perf,
     Replay => replay,
     Report => report,
     Compare => compare,

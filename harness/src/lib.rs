@@ -10,6 +10,7 @@ pub mod error;
 pub mod image;
 pub mod interrupt;
 pub mod kernel;
+pub mod perf;
 pub mod plan;
 pub mod run;
 pub mod session;

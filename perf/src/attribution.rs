@@ -60,8 +60,8 @@ pub fn representative(samples: &[u64], most: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..samples.len()).collect();
     order.sort_by_key(|index| (samples[*index].abs_diff(centre), *index));
     let exact = samples.iter().filter(|sample| **sample == centre).count();
-    // Operations at the median are all alike; others are taken only for want of them.
-    order.truncate(most.min(exact.max(most.min(MIXED))));
+    // Operations at the median are alike; others are taken for want of them, and never the far half.
+    order.truncate(most.min(exact.max(MIXED.min(samples.len().div_ceil(2)))));
     order.sort_unstable();
     order
 }
@@ -132,6 +132,7 @@ mod tests {
         let mixed: Vec<u64> = (0..100).collect();
         assert_eq!(representative(&mixed, 300).len(), MIXED);
         assert!(representative(&mixed, 300).contains(&49));
+        assert_eq!(representative(&[30, 9000, 30], 64), [0, 2]);
         assert!(representative(&[], 3).is_empty());
     }
 

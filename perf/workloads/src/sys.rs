@@ -54,7 +54,9 @@ impl<T> Argument for *mut T {
 /// All six argument registers; those not given are zero.
 #[inline(always)]
 pub fn registers<const N: usize>(given: [u64; N]) -> [u64; 6] {
-    std::array::from_fn(|index| given.get(index).copied().unwrap_or(0))
+    let mut all = [0; 6];
+    all[..N].copy_from_slice(&given);
+    all
 }
 
 /// `syscall!(NR, a, b, …)`: missing arguments are zero. Unsafe like [`call`].
