@@ -5,7 +5,8 @@ mod json;
 mod terminal;
 mod workloads;
 
-pub use workloads::{Trend, WorkloadChange};
+pub use crate::figures::Trend;
+pub use workloads::WorkloadChange;
 
 use crate::report::Options;
 use crate::{RunRecord, Verdict};

@@ -1,11 +1,10 @@
 //! Figures of workloads: medians, ratios, and which kernel functions account for a difference.
 
 use crate::{Verdict, WorkloadResult};
+use gauntlet_perf::{Change, Rule, median};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-
-/// A change smaller than this says nothing: the placement of code alone moves medians by up to 0.07 %.
-pub(crate) const NOTABLE: f64 = 0.002;
 
 /// How many functions are named for a difference.
 const NAMED: usize = 3;
@@ -18,16 +17,28 @@ pub struct FunctionChange {
     pub instructions: f64,
 }
 
-/// The median; of an even number of samples the lower of the two in the middle, which is a figure that occurred.
-pub fn median(samples: &[u64]) -> Option<u64> {
-    let mut sorted = samples.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+/// Where a figure went. Lower is better: all our units are costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trend {
+    Slower,
+    Faster,
+    Same,
+    /// A side has no figure, or another unit.
+    Incomparable,
 }
 
-/// The median of a workload that passed.
-pub(crate) fn figure(result: &WorkloadResult) -> Option<u64> {
-    (result.verdict == Verdict::Pass).then(|| median(&result.samples)).flatten()
+/// The figure of a workload that passed: the median per operation, over the seeds when there are several.
+pub fn figure(result: &WorkloadResult) -> Option<u64> {
+    (result.verdict == Verdict::Pass).then(|| median(&seeds(result))).flatten()
+}
+
+/// One median per seed; results of a single seed may leave them out.
+fn seeds(result: &WorkloadResult) -> Vec<u64> {
+    match result.medians.as_slice() {
+        [] => median(&result.samples).into_iter().collect(),
+        medians => medians.to_vec(),
+    }
 }
 
 /// New over old; None where that has no meaning.
@@ -39,8 +50,37 @@ pub(crate) fn ratio(old: u64, new: u64) -> Option<f64> {
     }
 }
 
-pub(crate) fn is_notable(ratio: f64) -> bool {
-    (ratio - 1.0).abs() > NOTABLE
+/// What the change from old to new is worth. Exact figures are judged by the rule of `perf` ([`Rule`]); others,
+/// which have noise, must part clearly: the middle halves of their samples do not meet.
+pub(crate) fn trend(old: &WorkloadResult, new: &WorkloadResult) -> Trend {
+    let (Some(before), Some(after)) = (figure(old), figure(new)) else { return Trend::Incomparable };
+    if old.unit != new.unit || old.exact != new.exact {
+        return Trend::Incomparable;
+    }
+    let counts = match old.exact {
+        true => {
+            Rule::default().compare(&seeds(old), &seeds(new)).is_some_and(|one| one.change != Change::Same)
+        }
+        false => apart(&old.samples, &new.samples),
+    };
+    match before.cmp(&after) {
+        Ordering::Less if counts => Trend::Slower,
+        Ordering::Greater if counts => Trend::Faster,
+        _ => Trend::Same,
+    }
+}
+
+fn apart(old: &[u64], new: &[u64]) -> bool {
+    let quartiles = |samples: &[u64]| {
+        let mut sorted = samples.to_vec();
+        sorted.sort_unstable();
+        (sorted[(sorted.len() - 1) / 4], sorted[(sorted.len() - 1) * 3 / 4])
+    };
+    // Fewer than four samples have no quartiles to speak of.
+    old.len() >= 4 && new.len() >= 4 && {
+        let (old, new) = (quartiles(old), quartiles(new));
+        old.1 < new.0 || new.1 < old.0
+    }
 }
 
 /// The functions whose instructions per operation changed most, gravest first; empty when they were not counted.
@@ -67,7 +107,6 @@ pub fn function_changes(old: &WorkloadResult, new: &WorkloadResult) -> Vec<Funct
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn counted(samples: &[u64], functions: &[(&str, u64)]) -> WorkloadResult {
         WorkloadResult {
@@ -101,15 +140,35 @@ mod tests {
         assert_eq!((ratio(0, 0), ratio(0, 5), ratio(4, 5)), (Some(1.0), None, Some(1.25)));
     }
 
-    proptest! {
-        /// Half of the samples are on either side of it, and it is one of them.
-        #[test]
-        fn the_median_splits(samples in prop::collection::vec(0u64..20, 1..30)) {
-            let middle = median(&samples).unwrap();
-            let below = samples.iter().filter(|sample| **sample < middle).count();
-            let above = samples.iter().filter(|sample| **sample > middle).count();
-            prop_assert!(samples.contains(&middle));
-            prop_assert!(below * 2 < samples.len() && above * 2 <= samples.len());
-        }
+    fn figures(exact: bool, samples: &[u64]) -> WorkloadResult {
+        WorkloadResult { exact, medians: Vec::new(), ..counted(samples, &[]) }
+    }
+
+    #[test]
+    fn exact_figures_move_by_more_than_alignment() {
+        let to = |new| trend(&figures(true, &[10_000]), &figures(true, &[new]));
+        assert_eq!(
+            [to(10_000), to(10_019), to(10_021), to(9_970)],
+            [Trend::Same, Trend::Same, Trend::Slower, Trend::Faster]
+        );
+        let small = |new| trend(&figures(true, &[300]), &figures(true, &[new]));
+        assert_eq!([small(303), small(304)], [Trend::Same, Trend::Slower]);
+    }
+
+    #[test]
+    fn a_change_within_what_seeds_do_is_none() {
+        let over = |medians: &[u64]| WorkloadResult { medians: medians.to_vec(), ..figures(true, &[10_000]) };
+        assert_eq!(trend(&over(&[10_000, 10_200]), &over(&[10_500, 10_500])), Trend::Same);
+        assert_eq!(trend(&over(&[10_000, 10_000]), &over(&[10_500, 10_500])), Trend::Slower);
+    }
+
+    #[test]
+    fn noisy_figures_must_part() {
+        let old = figures(false, &[100, 110, 120, 130, 200]);
+        assert_eq!(trend(&old, &figures(false, &[125, 128, 140, 150, 160])), Trend::Same);
+        assert_eq!(trend(&old, &figures(false, &[131, 135, 140, 150, 160])), Trend::Slower);
+        assert_eq!(trend(&old, &figures(true, &[131])), Trend::Incomparable);
+        let failed = WorkloadResult { verdict: Verdict::Fail, ..old.clone() };
+        assert_eq!(trend(&old, &failed), Trend::Incomparable);
     }
 }

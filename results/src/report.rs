@@ -4,6 +4,7 @@
 
 mod excerpt;
 mod exit;
+mod html;
 mod json;
 mod junit;
 mod ktap;
@@ -31,6 +32,8 @@ pub enum Format {
     Junit,
     /// For programs; the shape is documented in `report/json.rs`.
     Json,
+    /// One self-contained page, for people.
+    Html,
 }
 
 /// What depends on where the report goes. Only [`Format::Terminal`] cares.
@@ -48,7 +51,7 @@ impl Default for Options {
 }
 
 impl Format {
-    pub const ALL: [Format; 4] = [Format::Terminal, Format::Ktap, Format::Junit, Format::Json];
+    pub const ALL: [Format; 5] = [Format::Terminal, Format::Ktap, Format::Junit, Format::Json, Format::Html];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -57,6 +60,7 @@ impl Format {
             Format::Ktap => "ktap",
             Format::Junit => "junit",
             Format::Json => "json",
+            Format::Html => "html",
         }
     }
 
@@ -66,6 +70,7 @@ impl Format {
             Format::Ktap => ktap::render(record),
             Format::Junit => junit::render(record),
             Format::Json => json::render(record),
+            Format::Html => html::render(record),
         }
     }
 }

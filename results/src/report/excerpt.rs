@@ -19,12 +19,15 @@ pub(super) struct Line {
     pub splat: bool,
 }
 
-/// At most `height` lines: a quarter of them before the splat, the rest from it on; without one, the last lines.
+/// Lines of context before a splat.
+const BEFORE: usize = 4;
+
+/// At most `height` lines: a few before the splat, the rest from it on; without one, the last lines.
 pub(super) fn excerpt(console: &str, splat: Option<&str>, height: usize) -> Excerpt {
     let all: Vec<String> = text::lines(console).collect();
     let marked = splat.and_then(|title| splat_line(&all, title));
     let latest = all.len().saturating_sub(height);
-    let start = marked.map_or(latest, |line| line.saturating_sub(height / 4).min(latest));
+    let start = marked.map_or(latest, |line| line.saturating_sub((height / 4).min(BEFORE)));
     let end = (start + height).min(all.len());
     let lines = (start..end)
         .map(|index| Line { text: text::clip(&all[index], 400), splat: marked == Some(index) })

@@ -1,6 +1,6 @@
 //! Workloads side by side: figures, ratios to the first kernel, and the functions behind them.
 
-use crate::figures::{self, FunctionChange};
+use crate::figures::{self, FunctionChange, Trend};
 use crate::{RunRecord, Verdict, WorkloadResult};
 use std::collections::BTreeSet;
 
@@ -19,7 +19,9 @@ pub(super) struct PerfCell {
     pub median: Option<u64>,
     /// To the first kernel; None for that kernel itself.
     pub ratio: Option<f64>,
-    /// Only where the ratio is notable.
+    /// Against the first kernel.
+    pub trend: Option<Trend>,
+    /// Only of what got slower or faster.
     pub functions: Vec<FunctionChange>,
 }
 
@@ -63,13 +65,14 @@ fn row<'a>(record: &'a RunRecord, kernels: &[&str], workload: &'a str) -> PerfRo
 
 fn cell(base: Option<&WorkloadResult>, result: &WorkloadResult) -> PerfCell {
     let median = figures::figure(result);
-    let comparable = base.filter(|base| base.unit == result.unit);
+    let trend = base.map(|base| figures::trend(base, result));
+    let comparable = base.filter(|_| trend != Some(Trend::Incomparable));
     let ratio = comparable.and_then(|base| figures::ratio(figures::figure(base)?, median?));
-    let functions = match (comparable, ratio) {
-        (Some(base), Some(ratio)) if figures::is_notable(ratio) => figures::function_changes(base, result),
+    let functions = match (comparable, trend) {
+        (Some(base), Some(Trend::Slower | Trend::Faster)) => figures::function_changes(base, result),
         _ => Vec::new(),
     };
-    PerfCell { verdict: result.verdict, median, ratio, functions }
+    PerfCell { verdict: result.verdict, median, ratio, trend, functions }
 }
 
 /// `+1.25 %`, `−41 %`, `=`; a true minus sign, so that columns of them read well.

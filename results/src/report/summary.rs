@@ -5,7 +5,7 @@ mod failure;
 mod matrix;
 mod skip;
 
-pub(super) use failure::{Failure, Place, Status, failures};
+pub(super) use failure::{Failure, failures};
 pub(super) use matrix::{CaseRow, Counts, Matrix, case_rows};
 pub(super) use skip::{SkipGroup, skip_groups};
 
@@ -137,7 +137,7 @@ pub(super) fn outcome(record: &RunRecord) -> (Verdict, &'static str, &'static st
         (1, None) => {
             (Verdict::Fail, "failed", "Failed, and unfinished: gauntlet was killed, or is still running.")
         }
-        (1, _) => (Verdict::Fail, "failed", "Failed: see above for what and where."),
+        (1, _) => (Verdict::Fail, "failed", "Failed: not everything is as it should be."),
         (130, _) => (Verdict::Infra, "interrupted", "Interrupted: complete up to the moment you stopped it."),
         (_, None) => (Verdict::Infra, "unfinished", "Unfinished: gauntlet was killed, or is still running."),
         (_, Some(_)) => {

@@ -71,9 +71,12 @@ pub(in crate::report) struct CaseRow<'a> {
 }
 
 impl CaseRow<'_> {
-    /// Not the same verdict everywhere.
-    pub fn differs(&self) -> bool {
-        let mut verdicts = self.cells.iter().flatten().map(|entry| entry.verdict);
+    /// Not the same verdict on every kernel that gave one. A kernel that is down altogether, and what was lost to
+    /// infrastructure, say nothing about the case.
+    pub fn differs(&self, record: &RunRecord) -> bool {
+        let up = |entry: &&Entry| record.kernel(entry.kernel).is_some_and(|kernel| kernel.failure.is_none());
+        let telling = |entry: &&Entry| entry.verdict != Verdict::Infra && up(entry);
+        let mut verdicts = self.cells.iter().flatten().filter(telling).map(|entry| entry.verdict);
         let first = verdicts.next();
         verdicts.any(|verdict| Some(verdict) != first)
     }
