@@ -7,6 +7,7 @@ use std::path::PathBuf;
 pub mod apt;
 pub mod archive;
 pub mod cache;
+pub mod catalogue;
 pub mod config;
 pub mod deb;
 pub mod entry;
@@ -16,6 +17,7 @@ pub mod needs;
 pub mod package;
 pub mod resolve;
 pub mod spec;
+pub mod summary;
 pub mod tree;
 pub mod version;
 

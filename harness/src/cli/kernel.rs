@@ -1,8 +1,12 @@
 //! `gauntlet kernel`: what kernels there are, fetching them, and what is known about one before it boots.
 
-use super::Globals;
-use crate::kernel::{self, Cache, KernelBuild, KernelSpec};
+use super::{Globals, MachineFlags};
+use crate::kernel::catalogue::{self, Offer};
+use crate::kernel::needs::Mode;
+use crate::kernel::summary::{render, summarize};
+use crate::kernel::{self, Cache, KernelBuild, KernelSpec, deb};
 use crate::{Error, Result, ui};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 /// List, fetch and inspect kernels
@@ -14,37 +18,173 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    /// The kernels that apt offers: the newest of each series and flavour
+    List {
+        /// Debian suites, such as bullseye or sid [default: the machine's own]
+        #[arg(value_name = "SUITE")]
+        suites: Vec<String>,
+        /// Older ones of each series too
+        #[arg(short, long)]
+        all: bool,
+        /// Fetch the package lists of the suites again
+        #[arg(short, long)]
+        update: bool,
+    },
     /// Fetch or build kernels, so that later commands find them in the cache
+    #[command(visible_alias = "build")]
     Fetch {
-        /// Kernels, such as deb:6.1/cloud
+        /// Kernels, such as deb:6.1/cloud, deb:sid:newest/cloud or tree:DIR@REV
         #[arg(required = true, value_name = "SPEC")]
         kernels: Vec<String>,
+        /// Fetch the package lists of other suites again, to find newer kernels in them
+        #[arg(short, long)]
+        update: bool,
+    },
+    /// What a kernel is, how it is configured, and what would skip on it, without booting it
+    Show {
+        /// Kernels, such as deb:6.1/cloud or path:arch/x86/boot/bzImage
+        #[arg(required = true, value_name = "SPEC")]
+        kernels: Vec<String>,
+        /// What would skip in exact mode
+        #[arg(long)]
+        exact: bool,
+        /// What would skip on a machine with so many CPUs
+        #[arg(long, value_name = "N")]
+        cpus: Option<NonZeroU32>,
     },
 }
 
 pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     let globals = globals.clone();
     // apt, compilers and disks are waited for, which must not hold up the other tasks.
-    tokio::task::spawn_blocking(move || match args.action {
-        Action::Fetch { kernels } => fetch(&kernels, &globals),
+    tokio::task::spawn_blocking(move || {
+        let kernels = Kernels { cache: Cache::at(&globals.cache)?, globals };
+        match args.action {
+            Action::List { suites, all, update } => kernels.list(&suites, all, update),
+            Action::Fetch { kernels: specs, update } => kernels.fetch(&specs, update),
+            Action::Show { kernels: specs, exact, cpus } => {
+                kernels.show(&specs, MachineFlags { exact, cpus, ..MachineFlags::default() })
+            }
+        }
     })
     .await
     .map_err(|error| Error::infra("the kernel command stopped").because(error))?
 }
 
-fn resolve(spec: &KernelSpec, globals: &Globals) -> Result<KernelBuild> {
-    let cache = Cache::at(&globals.cache)?;
-    kernel::resolve(spec, &cache, &|step| {
-        if globals.progress != ui::Progress::Silent {
-            eprintln!("{spec}: {step}");
-        }
-    })
+struct Kernels {
+    cache: Cache,
+    globals: Globals,
 }
 
-fn fetch(kernels: &[String], globals: &Globals) -> Result<ExitCode> {
-    for name in kernels {
-        let kernel = resolve(&name.parse()?, globals)?;
-        ui::print(&format!("{name}  {}  {}\n", kernel.release, kernel.image.display()))?;
+impl Kernels {
+    fn list(&self, suites: &[String], all: bool, update: bool) -> Result<ExitCode> {
+        let mut suites: Vec<Option<&str>> = suites.iter().map(|suite| Some(suite.as_str())).collect();
+        if suites.is_empty() {
+            suites.push(None);
+        }
+        let mut offers = Vec::new();
+        for suite in suites {
+            if update {
+                self.update(suite)?;
+            }
+            let apt = deb::open(suite, &self.cache, &|step| self.say(step))?;
+            offers.extend(catalogue::offers(&deb::packages(apt.as_ref())?, suite, all, &self.cache)?);
+        }
+        match self.globals.json {
+            true => ui::print_json(&offers)?,
+            false => ui::print(&table(&offers))?,
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    Ok(ExitCode::SUCCESS)
+
+    fn fetch(&self, specs: &[String], update: bool) -> Result<ExitCode> {
+        let mut fetched = Vec::new();
+        for text in specs {
+            let spec: KernelSpec = text.parse()?;
+            if let (KernelSpec::Deb { suite, .. }, true) = (&spec, update) {
+                self.update(suite.as_deref())?;
+            }
+            let kernel = self.resolve(&spec)?;
+            if !self.globals.json {
+                ui::print(&format!("{spec}  {}  {}\n", kernel.release, kernel.image.display()))?;
+            }
+            fetched.push(serde_json::json!({
+                "spec": spec,
+                "release": kernel.release,
+                "image": kernel.image,
+                "image_digest": kernel.image_digest,
+            }));
+        }
+        if self.globals.json {
+            ui::print_json(&fetched)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn show(&self, specs: &[String], flags: MachineFlags) -> Result<ExitCode> {
+        let config = self.globals.config(&flags)?;
+        let mode = Mode { exact: config.exact.enabled, cpus: config.machine.cpus };
+        let kernels: Vec<KernelBuild> =
+            specs.iter().map(|text| self.resolve(&text.parse()?)).collect::<Result<_>>()?;
+        let summaries: Vec<_> = kernels.iter().map(|kernel| summarize(kernel, mode)).collect();
+        match self.globals.json {
+            true => ui::print_json(&summaries)?,
+            false => ui::print(&summaries.iter().map(render).collect::<Vec<_>>().join("\n"))?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn update(&self, suite: Option<&str>) -> Result<()> {
+        if !deb::refresh(suite, &self.cache, &|step| self.say(step))? {
+            self.say("the machine's own package lists are its administrator's: sudo apt-get update");
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, spec: &KernelSpec) -> Result<KernelBuild> {
+        kernel::resolve(spec, &self.cache, &|step| self.say(&format!("{spec}: {step}")))
+    }
+
+    fn say(&self, step: &str) {
+        if self.globals.progress != ui::Progress::Silent {
+            eprintln!("{step}");
+        }
+    }
+}
+
+fn table(offers: &[Offer]) -> String {
+    let width =
+        |column: fn(&Offer) -> &str| offers.iter().map(|offer| column(offer).len()).max().unwrap_or(0);
+    let (spec, release) = (width(|offer| &offer.spec), width(|offer| &offer.release));
+    offers
+        .iter()
+        .map(|offer| {
+            let state = match offer.cached {
+                true => "cached".to_owned(),
+                false => format!("{:.0} MB", offer.bytes as f64 / 1e6),
+            };
+            format!("{:spec$}  {:release$}  {state:>6}  {}\n", offer.spec, offer.release, offer.version)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_line_up() {
+        let offer = |spec: &str, cached| Offer {
+            spec: spec.into(),
+            release: "6.1.0-56-rt-amd64".into(),
+            version: "6.1.192-2".into(),
+            bytes: 70_400_000,
+            cached,
+        };
+        assert_eq!(
+            table(&[offer("deb:6.1/rt", false), offer("deb:6.12/cloud", true)]),
+            "deb:6.1/rt      6.1.0-56-rt-amd64   70 MB  6.1.192-2\n\
+             deb:6.12/cloud  6.1.0-56-rt-amd64  cached  6.1.192-2\n"
+        );
+    }
 }

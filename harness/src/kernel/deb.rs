@@ -44,6 +44,13 @@ pub fn open(suite: Option<&str>, cache: &Cache, progress: Progress<'_>) -> Resul
     }
 }
 
+/// Fetches the lists of a suite again; tells whether they are ours to fetch.
+pub fn refresh(suite: Option<&str>, cache: &Cache, progress: Progress<'_>) -> Result<bool> {
+    let apt = open(suite, cache, progress)?;
+    progress(&format!("fetching the package lists of {}", suite.unwrap_or("the machine's suite")));
+    apt.refresh(Duration::ZERO)
+}
+
 /// Every kernel package of a suite.
 pub fn packages(apt: &dyn Apt) -> Result<Packages> {
     Ok(Packages::new(parse_records(&apt.search(KERNEL_PACKAGES)?)))
@@ -107,8 +114,8 @@ fn find(
     entry::load(&path, spec)
 }
 
-/// Tells entries apart by content: another archive may reuse name and version.
-fn entry_name(pieces: &[&Package]) -> String {
+/// Where the cache keeps it. Tells entries apart by content: another archive may reuse name and version.
+pub fn entry_name(pieces: &[&Package]) -> String {
     let contents: Vec<&str> = pieces.iter().map(|package| package.sha256.as_str()).collect();
     // A metapackage comes first; the name of the kernel itself says more.
     let named = pieces.iter().find(|package| super::package::image_name(&package.name).is_some());

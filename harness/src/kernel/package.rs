@@ -110,7 +110,12 @@ impl Packages {
             Wanted::Package(name) => self.named(name)?,
             Wanted::Newest { version, flavour } => self.newest(version.as_deref(), flavour)?,
         };
-        let mut pieces = vec![chosen];
+        Ok(self.pieces(chosen))
+    }
+
+    /// A package and every other piece of the same build, itself first.
+    pub fn pieces<'a>(&'a self, package: &'a Package) -> Vec<&'a Package> {
+        let mut pieces = vec![package];
         let mut next = 0;
         while let Some(package) = pieces.get(next).copied() {
             for name in &package.pieces {
@@ -121,7 +126,7 @@ impl Packages {
             }
             next += 1;
         }
-        Ok(pieces)
+        pieces
     }
 
     fn named(&self, name: &str) -> Result<&Package> {
@@ -159,9 +164,9 @@ fn no_match(images: &[(ImageName<'_>, &Package)], version: Option<&str>, flavour
     }
     let mut series: Vec<&str> = Vec::new();
     for (name, _) in images.iter().filter(|(name, _)| name.flavour == flavour) {
-        let end = name.release.match_indices('.').nth(1).map_or(name.release.len(), |(dot, _)| dot);
-        if !series.contains(&&name.release[..end]) {
-            series.push(&name.release[..end]);
+        let one = super::catalogue::series(name.release);
+        if !series.contains(&one) {
+            series.push(one);
         }
     }
     Error::usage(format!("no kernel of flavour `{flavour}` has a version {}", version.unwrap_or("at all")))
