@@ -17,6 +17,9 @@ pub(super) fn render(record: &RunRecord) -> String {
     Page::of(record).render().expect("writing to memory does not fail")
 }
 
+/// Failures beyond these are folded: the tables below must stay in reach.
+const IN_FULL: usize = 20;
+
 /// Everything the template shows.
 #[derive(Debug, Template)]
 #[template(path = "report.html")]

@@ -101,10 +101,19 @@ fn console(options: &Options, excerpt: &Excerpt) -> String {
     let room = options.width.saturating_sub(INDENT.len() + 2).max(30);
     let mut text = String::new();
     for line in &excerpt.lines {
-        let shown = clip(&line.text, room);
+        let shown = clip(without_stamp(&line.text), room);
         text += &bar(options, &if line.splat { options.style.verdict(Verdict::Fail, &shown) } else { shown });
     }
     text
+}
+
+/// The text behind `[    2.113921] `: a narrow window has better use for the room, and the other reports keep it.
+fn without_stamp(line: &str) -> &str {
+    let stamp = |text: &str| text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((inside, rest)) if stamp(inside) => rest,
+        _ => line,
+    }
 }
 
 fn bar(options: &Options, line: &str) -> String {
