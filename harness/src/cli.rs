@@ -19,11 +19,13 @@ mod compare;
 mod completions;
 mod doctor;
 mod exec;
+mod fuzz;
 mod kernel;
 mod man;
 mod perf;
 mod replay;
 mod report;
+mod repro;
 mod shell;
 mod test;
 
@@ -71,6 +73,8 @@ verbs! {
     Exec => exec,
     Shell => shell,
     Perf => perf,
+    Fuzz => fuzz,
+    Repro => repro,
     Replay => replay,
     Report => report,
     Compare => compare,

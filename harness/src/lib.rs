@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod crash;
 pub mod error;
+pub mod fuzz;
 pub mod image;
 pub mod interrupt;
 pub mod kernel;

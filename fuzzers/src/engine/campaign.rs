@@ -132,9 +132,11 @@ impl Campaign {
         if result.crash.is_none() {
             self.pacer.learn(answered, result.elapsed);
         }
-        // Without a flight record the culprit is the first program that nobody answered for.
+        // Without a flight record the culprit is the first program that nobody answered for; when all answered and the
+        // kernel complained all the same, the last one stands for the batch and triage finds out which it was.
         let first_lost = result.executions.iter().position(Option::is_none);
-        let culprit = result.crash.as_ref().and_then(|crash| crash.program.or(first_lost));
+        let last = tasks.len().checked_sub(1);
+        let culprit = result.crash.as_ref().and_then(|crash| crash.program.or(first_lost).or(last));
         if let Some((crash, at)) = result.crash.as_ref().zip(culprit)
             && at < tasks.len()
         {

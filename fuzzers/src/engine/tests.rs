@@ -14,6 +14,8 @@ struct Model {
     sealed: u32,
     /// Every block of programs' own.
     real: Arc<Mutex<BTreeSet<u64>>>,
+    /// Whether the kernel complains and goes on when a file is renamed.
+    warns: bool,
     /// Noise: a block of an interrupt every so many programs.
     ticks: u64,
 }
@@ -135,6 +137,19 @@ fn planted_bugs_are_found_once_each_and_made_small() {
     assert_eq!(names, ["fcntl$add_seals", "fcntl$add_seals", "renameat2"]);
     assert_eq!((seals.programs.len(), seals.reproduced, seals.attempts), (1, 3, 3));
     assert!(seals.c_source.contains("syscall(316"));
+}
+
+#[test]
+fn a_warning_of_a_kernel_that_goes_on_is_traced_to_its_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = Model { warns: true, ..Model::default() };
+    let mut log = Log { most: 400, ..Log::default() };
+    run(&options(directory.path(), 1, false), vec![Box::new(model)], &mut log).unwrap();
+    let report = log.reports.iter().find(|report| report.title.contains("WARNING")).unwrap();
+    let calls: Vec<&str> =
+        report.programs.iter().flat_map(|program| &program.calls).map(|call| call.description.name).collect();
+    assert!(calls.contains(&"renameat2"), "{calls:?}");
+    assert_eq!(report.reproduced, report.attempts);
 }
 
 #[test]

@@ -69,9 +69,7 @@ fn list(runs: &[RunSummary], globals: &Globals) -> Result<()> {
 }
 
 fn row(run: &RunSummary) -> Vec<String> {
-    // Where the program lay does not matter, what it was asked does.
-    let asked = run.info.command.get(1..).unwrap_or_default().join(" ");
-    vec![run.info.id.clone(), outcome(run), asked]
+    vec![run.info.id.clone(), run.info.verb.clone(), outcome(run), run.info.command.join(" ")]
 }
 
 /// Counts of what there is, worst first, and whether the run came to its end.

@@ -52,6 +52,11 @@ impl ProgramWriter {
         ProgramWriter { bytes: Vec::with_capacity(512), tier }
     }
 
+    /// Bytes so far.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// See [`super::Operation::Data`]. At most 16 MiB per operation; the arena is smaller.
     pub fn data(&mut self, offset: u32, data: &[u8]) {
         let length = u64::try_from(data.len()).expect("usize fits u64");

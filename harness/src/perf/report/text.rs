@@ -6,8 +6,7 @@ use gauntlet_perf::Change;
 use gauntlet_results::Verdict;
 
 /// What exact figures cannot show; a reader must know it.
-const BLIND: &str = "Not in these figures: cache and TLB misses, lock contention between CPUs, device time.
-A repeated string instruction (memset_erms and its like) counts once per element.";
+const BLIND: &str = "Not in these figures: cache and TLB misses, lock contention between CPUs, device time.";
 
 impl Report {
     /// The report as text.
