@@ -18,6 +18,7 @@ pub use glob::Glob;
 pub use load::{Overrides, load};
 pub use scalar::{Auto, Percent, Size, Span};
 
+use gauntlet_results::Format;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -43,8 +44,9 @@ pub struct Config {
     pub perf: Perf,
     pub fuzz: Fuzz,
     pub bisect: Bisect,
-    /// Reports written after each run.
-    pub reports: Vec<ReportFormat>,
+    /// Reports written after each run. No part of what was asked for, so not of the digest.
+    #[serde(skip)]
+    pub reports: Vec<Format>,
     pub expectations: Vec<Expectation>,
 }
 
@@ -122,16 +124,6 @@ pub struct Bisect {
     /// Stop when the culprit is this likely.
     pub confidence: Percent,
     pub budget: Duration,
-}
-
-/// What a run is written as, besides the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum ReportFormat {
-    Html,
-    Junit,
-    Ktap,
-    Json,
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The end of every verb that records a run: files, summary, exit code.
 
 use super::Globals;
-use crate::config::ReportFormat;
 use crate::{Error, Result, ui};
 use gauntlet_results::RunRecord;
 use gauntlet_results::report::{self, Format, Options};
@@ -16,12 +15,12 @@ use std::process::ExitCode;
 pub fn conclude(
     record: &RunRecord,
     folder: &Path,
-    formats: &[ReportFormat],
+    formats: &[Format],
     globals: &Globals,
 ) -> Result<ExitCode> {
     let mut written = Vec::new();
     for format in formats {
-        written.extend(write(record, folder, *format)?);
+        written.push(write(record, folder, *format)?);
     }
     if globals.json {
         ui::print_json(record)?;
@@ -34,18 +33,21 @@ pub fn conclude(
     Ok(ExitCode::from(report::exit_code(record)))
 }
 
-fn write(record: &RunRecord, folder: &Path, format: ReportFormat) -> Result<Option<PathBuf>> {
-    let (format, name) = match format {
-        ReportFormat::Html => ("html", "report.html"),
-        ReportFormat::Junit => ("junit", "junit.xml"),
-        ReportFormat::Ktap => ("ktap", "report.ktap"),
-        ReportFormat::Json => ("json", "report.json"),
-    };
-    let Ok(format) = format.parse::<Format>() else { return Ok(None) };
-    let path = folder.join(name);
+fn write(record: &RunRecord, folder: &Path, format: Format) -> Result<PathBuf> {
+    let path = folder.join(file_name(format));
     let text = format.render(record, &Options::default());
     std::fs::create_dir_all(folder)
         .and_then(|()| std::fs::write(&path, text))
         .map_err(|error| Error::infra(format!("cannot write {}", path.display())).because(error))?;
-    Ok(Some(path))
+    Ok(path)
+}
+
+fn file_name(format: Format) -> &'static str {
+    match format {
+        Format::Terminal => "report.txt",
+        Format::Ktap => "report.ktap",
+        Format::Junit => "junit.xml",
+        Format::Json => "report.json",
+        Format::Html => "report.html",
+    }
 }

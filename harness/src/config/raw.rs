@@ -3,13 +3,13 @@
 use super::expectation::Expectation;
 use super::glob::Glob;
 use super::layer::{Layer, knobs, value};
-use super::scalar::{Auto, Percent, Size, Span, SuiteName};
-use super::{Accelerator, MachineModel, ReportFormat};
+use super::scalar::{Auto, Percent, ReportName, Size, Span, SuiteName};
+use super::{Accelerator, MachineModel};
 use std::num::{NonZeroU32, NonZeroUsize};
 
 value!(bool, u8, u32, u64, String, NonZeroU32, Size, Span, Percent, Accelerator, MachineModel);
 value!(Auto<NonZeroUsize>, Auto<NonZeroU32>);
-value!(Vec<String>, Vec<SuiteName>, Vec<Glob>, Vec<ReportFormat>, Vec<Expectation>);
+value!(Vec<String>, Vec<SuiteName>, Vec<Glob>, Vec<ReportName>, Vec<Expectation>);
 
 knobs! {
     Raw {
@@ -27,7 +27,7 @@ knobs! {
         perf: RawPerf,
         fuzz: RawFuzz,
         bisect: RawBisect,
-        reports: Vec<ReportFormat>,
+        reports: Vec<ReportName>,
         expectations: Vec<Expectation>,
     }
 }

@@ -56,7 +56,7 @@ fn complete(raw: Raw, host_cpus: usize) -> Option<Config> {
         },
         fuzz: Fuzz { duration: fuzz.duration?.0, batch: fuzz.batch?.0, dangerous: fuzz.dangerous? },
         bisect: Bisect { confidence: bisect.confidence?, budget: bisect.budget?.0 },
-        reports: raw.reports?,
+        reports: raw.reports?.into_iter().map(|report| report.0).collect(),
         expectations: raw.expectations?,
     })
 }

@@ -1,5 +1,7 @@
 //! Values with units. Each parses from a word and says what it expected, so that YAML errors point at the word.
 
+use gauntlet_results::Format;
+use gauntlet_results::report::UnknownFormat;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -31,6 +33,10 @@ pub enum Auto<T> {
 /// The name of a suite that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SuiteName(pub(super) String);
+
+/// The name of a report format that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReportName(pub(super) Format);
 
 impl FromStr for Size {
     type Err = String;
@@ -79,6 +85,14 @@ impl FromStr for SuiteName {
         let close = crate::error::nearest(text, known());
         let choices = if close.is_empty() { known().collect() } else { close };
         Err(format!("unknown suite '{text}', expected {}", choices.join(", ")))
+    }
+}
+
+impl FromStr for ReportName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ReportName, String> {
+        text.parse().map(ReportName).map_err(|unknown: UnknownFormat| unknown.to_string())
     }
 }
 
@@ -172,7 +186,7 @@ macro_rules! deserialize_from_word {
     };
 }
 
-deserialize_from_word!(Size, Span, Percent, SuiteName, super::Glob);
+deserialize_from_word!(Size, Span, Percent, SuiteName, ReportName, super::Glob);
 
 impl<'de, T: FromStr> Deserialize<'de> for Auto<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
