@@ -48,7 +48,7 @@ test: build
 	[ $$worst -eq 0 ] || exit $$worst
 	step 'selftests' $(gauntlet) test $(kernels) $(jobs) $(SUITE:%=--suite %) $(FILTER:%=--filter '%')
 	$(if $(SUITE)$(FILTER),,
-	$(if $(word 2,$(KERNEL)),step 'performance' $(gauntlet) perf --allow-slower -k $(word 1,$(KERNEL)) -k $(word 2,$(KERNEL)) $(jobs))
+	$(if $(word 2,$(KERNEL)),step 'performance' $(gauntlet) perf --seeds 1 --allow-slower -k $(word 1,$(KERNEL)) -k $(word 2,$(KERNEL)) $(jobs))
 	step 'fuzzing' $(gauntlet) fuzz -k $(firstword $(KERNEL)) --time $(FUZZ) $(jobs)
 	)
 	exit $$worst

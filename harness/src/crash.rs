@@ -1,35 +1,136 @@
 //! Reading a kernel's complaints off its console.
+//!
+//! [`Scanner`] takes console bytes as they come, in bounded time and memory, and never panics: whatever a
+//! guest prints is hostile input. [`scan`] is the same for a whole log. Formats are those of
+//! `kernel/panic.c`, `arch/x86/kernel/dumpstack.c`, `mm/kasan/report.c`, `kernel/locking/lockdep.c`,
+//! `kernel/watchdog.c` and `kernel/rcu/tree_stall.h`, 5.x to 6.x; titles are worded as syzbot words them, so
+//! that they can be searched for.
+//!
+//! Architecture invariant: nothing here knows about cases, verdicts or virtual machines.
 
+mod blame;
+mod frame;
+mod line;
+mod message;
+mod report;
+mod rules;
+mod scanner;
 mod symbols;
 
+pub use frame::Frame;
+pub use scanner::{Scan, Scanner};
 pub use symbols::Symbols;
 
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
 /// One complaint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Splat {
+    /// What it is deduplicated by: `KASAN: slab-use-after-free Read in foo`.
     pub title: String,
+    pub kind: Kind,
+    /// The function held responsible: the first one that is no helper, allocator or lock.
+    pub frame: Option<String>,
+    /// The first stack trace of the report, innermost call first.
+    pub stack: Vec<Frame>,
+    pub cpu: Option<u32>,
+    /// The task's name (`comm`).
+    pub task: Option<String>,
+    /// Taint letters without spaces, as `Documentation/admin-guide/tainted-kernels.rst` lists them.
+    pub taint: String,
+    /// The bytes of the log it covers, first to last line that belongs to it.
+    pub range: Range<u64>,
+    /// Whoever hit it does not go on: an oops, a panic, a hard lockup.
     pub fatal: bool,
+    /// Another splat came before it in this log: perhaps a mere consequence.
+    pub secondary: bool,
+    /// Torn, cut short, or without the function it should name: the title is not to be trusted.
+    pub corrupted: bool,
 }
 
-const HEADS: &[(&str, bool)] = &[
-    ("Kernel panic - not syncing", true),
-    ("BUG: ", true),
-    ("WARNING: ", false),
-    ("Oops: ", true),
-    ("general protection fault", true),
-    ("INFO: task ", false),
-    ("watchdog: BUG: soft lockup", false),
-    ("rcu: INFO: ", false),
-];
+/// What sort of complaint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// `Kernel panic - not syncing`.
+    Panic,
+    DoubleFault,
+    /// A bad access or a trap in kernel mode.
+    Oops,
+    GeneralProtection,
+    /// `BUG_ON()`.
+    KernelBug,
+    /// A complaint that starts with `BUG:` and has no kind of its own.
+    Bug,
+    Kasan,
+    Kmsan,
+    Kcsan,
+    Kfence,
+    Ubsan,
+    /// `WARN_ON()` and its family.
+    Warning,
+    /// Lock order, lock state and RCU usage.
+    Lockdep,
+    /// Sleeping or scheduling where that is forbidden.
+    AtomicSleep,
+    HardLockup,
+    SoftLockup,
+    RcuStall,
+    HungTask,
+    WorkqueueLockup,
+    MemoryLeak,
+}
 
-/// All complaints in a console log, in order.
+impl Kind {
+    pub const ALL: [Kind; 20] = [
+        Kind::Panic,
+        Kind::DoubleFault,
+        Kind::Oops,
+        Kind::GeneralProtection,
+        Kind::KernelBug,
+        Kind::Bug,
+        Kind::Kasan,
+        Kind::Kmsan,
+        Kind::Kcsan,
+        Kind::Kfence,
+        Kind::Ubsan,
+        Kind::Warning,
+        Kind::Lockdep,
+        Kind::AtomicSleep,
+        Kind::HardLockup,
+        Kind::SoftLockup,
+        Kind::RcuStall,
+        Kind::HungTask,
+        Kind::WorkqueueLockup,
+        Kind::MemoryLeak,
+    ];
+
+    /// Whoever hit it does not go on.
+    pub fn is_fatal(self) -> bool {
+        match self {
+            Kind::Panic | Kind::DoubleFault | Kind::Oops | Kind::GeneralProtection | Kind::KernelBug => true,
+            Kind::HardLockup => true,
+            Kind::Bug | Kind::Kasan | Kind::Kmsan | Kind::Kcsan | Kind::Kfence | Kind::Ubsan => false,
+            Kind::Warning | Kind::Lockdep | Kind::AtomicSleep | Kind::SoftLockup => false,
+            Kind::RcuStall | Kind::HungTask | Kind::WorkqueueLockup | Kind::MemoryLeak => false,
+        }
+    }
+
+    /// A timer noticed it from an interrupt: frames of that interrupt say nothing.
+    fn is_stall(self) -> bool {
+        matches!(self, Kind::HardLockup | Kind::SoftLockup | Kind::RcuStall | Kind::WorkqueueLockup)
+    }
+
+    /// Reports that may rightly come without a stack trace.
+    fn may_lack_stack(self) -> bool {
+        matches!(self, Kind::Panic | Kind::MemoryLeak | Kind::WorkqueueLockup | Kind::Bug)
+    }
+}
+
+/// All complaints of a console log, in order.
 pub fn scan(console: &[u8]) -> Vec<Splat> {
-    let text = String::from_utf8_lossy(console);
-    text.lines()
-        .filter_map(|line| {
-            let body = line.split_once("] ").map_or(line, |(_, body)| body);
-            let (_, fatal) = HEADS.iter().find(|(head, _)| body.starts_with(head))?;
-            Some(Splat { title: body.trim().to_owned(), fatal: *fatal })
-        })
-        .collect()
+    let mut scanner = Scanner::default();
+    scanner.push(console);
+    scanner.finish().splats
 }

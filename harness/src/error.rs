@@ -119,7 +119,8 @@ impl From<gauntlet_results::StoreError> for Error {
     fn from(error: gauntlet_results::StoreError) -> Error {
         let kind = if error.is_usage() { Kind::Usage } else { Kind::Infra };
         let hint = error.hint();
-        let converted = Error::new(kind, error.to_string());
+        // The whole chain: what went wrong, and what the system said to it.
+        let converted = Error::new(kind, format!("{:#}", anyhow::Error::from(error)));
         match hint {
             Some(hint) => converted.hint(hint),
             None => converted,
@@ -127,15 +128,16 @@ impl From<gauntlet_results::StoreError> for Error {
     }
 }
 
-/// Names of a known set that are close to what was typed, best first; at most three.
+/// The names of a known set that are closest to what was typed, if any is close; at most three that tie.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut scored: Vec<(usize, &str)> = known
         .into_iter()
         .map(|name| (distance(typed, name), name))
         .filter(|(score, name)| *score <= name.len().max(typed.len()).div_ceil(3).max(1))
         .collect();
-    scored.sort();
-    scored.into_iter().take(3).map(|(_, name)| name).collect()
+    scored.sort_unstable();
+    let best = scored.first().map_or(0, |(score, _)| *score);
+    scored.into_iter().take_while(|(score, _)| *score == best).take(3).map(|(_, name)| name).collect()
 }
 
 /// Levenshtein distance over characters.
@@ -159,8 +161,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_comes_first() {
+    fn only_the_nearest_names_are_proposed() {
         assert_eq!(nearest("memdf", ["memfd", "seccomp", "bpf"]), ["memfd"]);
+        assert_eq!(nearest("suties", ["retries", "suites"]), ["suites"]);
         assert!(nearest("zzzzzz", ["memfd", "seccomp"]).is_empty());
     }
 

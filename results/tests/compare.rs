@@ -26,7 +26,7 @@ fn verdict(record: &RunRecord, kernel: &str, case: &str) -> Option<Verdict> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn every_case_of_either_side_appears_once_and_rightly(old in any_record(), new in any_record()) {

@@ -61,7 +61,7 @@ fn read_ktap(lines: &mut std::iter::Peekable<std::str::Lines>, level: usize) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn ktap_of_any_run_is_valid_and_complete(record in any_record()) {

@@ -18,7 +18,7 @@ fn record_result(store: &Store, run: &str, kernel: &str, case: &str, verdict: Ve
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// What comes back is what the events came to, also after closing, and also when a run repeats itself.
     #[test]

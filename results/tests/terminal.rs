@@ -35,7 +35,7 @@ fn a_single_good_run_is_short() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// No guest can colour, move the cursor or fake a line; and colours change nothing else.
     #[test]

@@ -8,12 +8,14 @@ pub mod getrandom;
 pub mod kexec_file_load;
 pub mod memfd;
 pub mod renameat2;
+pub mod seccomp;
 
 /// Every suite.
 pub const SUITES: &[&Suite] = &[
     &getrandom::SUITE,
     &memfd::SUITE,
     &renameat2::SUITE,
+    &seccomp::SUITE,
     &bpf::SUITE,
     &kexec_file_load::SUITE,
     &deadline::SUITE,

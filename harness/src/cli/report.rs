@@ -69,7 +69,9 @@ fn list(runs: &[RunSummary], globals: &Globals) -> Result<()> {
 }
 
 fn row(run: &RunSummary) -> Vec<String> {
-    vec![run.info.id.clone(), run.info.verb.clone(), outcome(run), run.info.command.join(" ")]
+    // Where the program lay does not matter, what it was asked does.
+    let asked = run.info.command.get(1..).unwrap_or_default().join(" ");
+    vec![run.info.id.clone(), outcome(run), asked]
 }
 
 /// Counts of what there is, worst first, and whether the run came to its end.

@@ -1,16 +1,20 @@
 //! A kernel's text symbols, by address.
 
-/// Sorted by address.
+/// Sorted by address; one name for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symbols {
     entries: Vec<(u64, String)>,
 }
 
 impl Symbols {
-    /// Parses the form of `/proc/kallsyms` and System.map; text symbols only, bad lines are left out.
+    /// Parses the form of `/proc/kallsyms` and System.map: `ffffffff81000000 T _stext`, a module after it or not.
+    ///
+    /// Only text symbols (`t`, `T`, `w`, `W`, see nm(1)); lines of any other form are left out. Symbols at
+    /// address 0, as `kernel.kptr_restrict` shows them to the unprivileged, are left out too.
     pub fn parse(text: &str) -> Symbols {
         let mut entries: Vec<(u64, String)> = text.lines().filter_map(parse_line).collect();
-        entries.sort();
+        entries.sort_by(|one, other| (one.0, rank(&one.1)).cmp(&(other.0, rank(&other.1))));
+        entries.dedup_by_key(|(address, _)| *address);
         Symbols { entries }
     }
 
@@ -19,6 +23,20 @@ impl Symbols {
         let after = self.entries.partition_point(|(start, _)| *start <= address);
         let (start, name) = self.entries.get(after.checked_sub(1)?)?;
         Some((name, address - start))
+    }
+
+    /// `name+0x1f`, or the bare address where no symbol lies before it.
+    pub fn name(&self, address: u64) -> String {
+        match self.lookup(address) {
+            Some((name, 0)) => name.to_owned(),
+            Some((name, offset)) => format!("{name}+{offset:#x}"),
+            None => format!("{address:#x}"),
+        }
+    }
+
+    /// Address and name, in the order of addresses.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.entries.iter().map(|(address, name)| (*address, name.as_str()))
     }
 
     pub fn len(&self) -> usize {
@@ -30,10 +48,56 @@ impl Symbols {
     }
 }
 
+/// Of several names of one address, the one a person would use sorts first: no underscores, short, alphabetical.
+fn rank(name: &str) -> (usize, usize, &str) {
+    (name.len() - name.trim_start_matches('_').len(), name.len(), name)
+}
+
 fn parse_line(line: &str) -> Option<(u64, String)> {
     let mut words = line.split_ascii_whitespace();
     let address = u64::from_str_radix(words.next()?, 16).ok()?;
     let kind = words.next()?;
     let name = words.next()?;
-    matches!(kind, "t" | "T" | "w" | "W").then(|| (address, name.to_owned()))
+    (address != 0 && matches!(kind, "t" | "T" | "w" | "W")).then(|| (address, name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KALLSYMS: &str = "\
+ffffffff81000040 T secondary_startup_64
+ffffffff81000000 T _stext
+ffffffff81000000 T startup_64
+ffffffff82000000 D jiffies
+0000000000000000 T hidden
+nonsense
+ffffffffc0206000 t lab_init\t[lab]
+";
+
+    #[test]
+    fn text_symbols_are_found_by_address() {
+        let symbols = Symbols::parse(KALLSYMS);
+        assert_eq!(symbols.len(), 3);
+        assert_eq!(symbols.lookup(0xffff_ffff_8100_0000), Some(("startup_64", 0)));
+        assert_eq!(symbols.lookup(0xffff_ffff_8100_003f), Some(("startup_64", 0x3f)));
+        assert_eq!(symbols.name(0xffff_ffff_c020_6010), "lab_init+0x10");
+        assert_eq!(symbols.name(0x10), "0x10");
+        assert_eq!(Symbols::parse("").lookup(1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn lookup_is_the_last_symbol_not_above(
+            starts in prop::collection::btree_set(1u64..1000, 0..40),
+            address in 0u64..1100,
+        ) {
+            let text: String = starts.iter().rev().map(|at| format!("{at:x} T f{at}\n")).collect();
+            let expected = starts.iter().filter(|at| **at <= address).max().map(|at| (format!("f{at}"), address - at));
+            let symbols = Symbols::parse(&text);
+            let found = symbols.lookup(address).map(|(name, offset)| (name.to_owned(), offset));
+            prop_assert_eq!(found, expected);
+        }
+    }
 }

@@ -109,7 +109,7 @@ fn doing(kernel: &Kernel, tally: &Tally) -> String {
             parts.extend((!others.is_empty()).then(|| format!("+{}", others.len())));
         }
         (_, []) if kernel.done() == kernel.expected() && kernel.done() > 0 => parts.push("done".to_owned()),
-        (Stage::Waiting, []) => parts.push("waits".to_owned()),
+        (Stage::Waiting, []) => parts.push("starting".to_owned()),
         (Stage::Ready, []) => parts.push("ready".to_owned()),
     }
     parts.join(" · ")
@@ -155,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_waits_then_is_done() {
+    fn a_kernel_starts_then_is_done() {
         let waiting = tally(&[planned("a", 1)]);
-        assert_eq!(doing(&waiting.kernels[0], &waiting), "waits");
+        assert_eq!(doing(&waiting.kernels[0], &waiting), "starting");
         let done = tally(&[planned("a", 1), started("a", "s/1"), finished("a", "s/1", Verdict::Pass, "")]);
         assert_eq!(doing(&done.kernels[0], &done), "done");
     }

@@ -24,23 +24,23 @@ const BEFORE: usize = 4;
 
 /// At most `height` lines: a few before the splat, the rest from it on; without one, the last lines.
 pub(super) fn excerpt(console: &str, splat: Option<&str>, height: usize) -> Excerpt {
-    let all: Vec<String> = text::lines(console).collect();
+    let all: Vec<&str> = console.lines().collect();
     let marked = splat.and_then(|title| splat_line(&all, title));
     let latest = all.len().saturating_sub(height);
     let start = marked.map_or(latest, |line| line.saturating_sub((height / 4).min(BEFORE)));
     let end = (start + height).min(all.len());
     let lines = (start..end)
-        .map(|index| Line { text: text::clip(&all[index], 400), splat: marked == Some(index) })
+        .map(|index| Line { text: text::clip(&text::line_of(all[index]), 400), splat: marked == Some(index) })
         .collect();
     Excerpt { before: start, lines, after: all.len() - end }
 }
 
 /// Titles are normalised (`KASAN: use-after-free Read in foo`), lines are not (`BUG: KASAN: use-after-free in
 /// foo+0x12/0x80`): the line that shares most words with the title, and at least half of them.
-fn splat_line(lines: &[String], title: &str) -> Option<usize> {
+fn splat_line(lines: &[&str], title: &str) -> Option<usize> {
     let words: Vec<&str> = words(title).collect();
     let shared =
-        |line: &String| words.iter().filter(|word| self::words(line).any(|other| other == **word)).count();
+        |line: &str| words.iter().filter(|word| self::words(line).any(|other| other == **word)).count();
     let (index, score) = (lines.iter().enumerate())
         .map(|(index, line)| (index, shared(line)))
         .reduce(|best, next| if next.1 > best.1 { next } else { best })?;

@@ -17,13 +17,16 @@ pub(super) fn render(record: &RunRecord) -> String {
     Page::of(record).render().expect("writing to memory does not fail")
 }
 
+/// Failures beyond these are folded: the tables below must stay in reach.
+const IN_FULL: usize = 20;
+
 /// Everything the template shows.
 #[derive(Debug, Template)]
 #[template(path = "report.html")]
 struct Page {
     title: String,
     outcome: Tally,
-    sentence: &'static str,
+    sentence: String,
     facts: Vec<String>,
     command: String,
     run: String,
@@ -58,7 +61,7 @@ impl Page {
         let entries = summary::entries(record, &missing);
         let matrix = Matrix::of(record, &entries);
         let rows = summary::case_rows(record, &entries);
-        let (verdict, word, sentence) = summary::outcome(record);
+        let (verdict, word) = summary::outcome(record);
         let counts = Counts::of(entries.iter().map(|entry| entry.verdict));
         let mut budget = Budget::default();
         let failures = card::failures(record, &entries, &mut budget);
@@ -67,7 +70,7 @@ impl Page {
         Page {
             title: format!("gauntlet {}", line(&record.info.verb)),
             outcome: Tally { class: class(verdict), number: String::new(), word },
-            sentence,
+            sentence: summary::sentence(record, failures.len()),
             facts: facts(record),
             command: line(&record.info.command.join(" ")),
             run: line(&record.info.id),

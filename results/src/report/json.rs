@@ -57,7 +57,7 @@ pub(super) fn render(record: &RunRecord) -> String {
     let missing = record.missing();
     let entries = summary::entries(record, &missing);
     let counts = Counts::of(entries.iter().map(|entry| entry.verdict));
-    let (_, outcome, _) = summary::outcome(record);
+    let (_, outcome) = summary::outcome(record);
     let document = Document {
         format: "gauntlet-run/1",
         exit_code: super::exit_code(record),

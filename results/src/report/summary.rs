@@ -130,19 +130,27 @@ pub(super) fn past(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What the run came to: the verdict to colour it by, a word, and a sentence.
-pub(super) fn outcome(record: &RunRecord) -> (Verdict, &'static str, &'static str) {
+/// What the run came to: the verdict to colour it by, and a word for it.
+pub(super) fn outcome(record: &RunRecord) -> (Verdict, &'static str) {
     match (super::exit_code(record), &record.end) {
-        (0, _) => (Verdict::Pass, "good", "Good: everything that ran is as it should be."),
-        (1, None) => {
-            (Verdict::Fail, "failed", "Failed, and unfinished: gauntlet was killed, or is still running.")
-        }
-        (1, _) => (Verdict::Fail, "failed", "Failed: not everything is as it should be."),
-        (130, _) => (Verdict::Infra, "interrupted", "Interrupted: complete up to the moment you stopped it."),
-        (_, None) => (Verdict::Infra, "unfinished", "Unfinished: gauntlet was killed, or is still running."),
-        (_, Some(_)) => {
-            (Verdict::Infra, "trouble", "Infrastructure trouble: no kernel is to blame, and none is cleared.")
-        }
+        (0, _) => (Verdict::Pass, "good"),
+        (1, _) => (Verdict::Fail, "failed"),
+        (130, _) => (Verdict::Infra, "interrupted"),
+        (_, None) => (Verdict::Infra, "unfinished"),
+        (_, Some(_)) => (Verdict::Infra, "trouble"),
+    }
+}
+
+/// The same in a sentence, given how many different failures there are to tell about.
+pub(super) fn sentence(record: &RunRecord, failures: usize) -> String {
+    let failed = format!("Failed: {} to look at", super::text::count(failures, "thing"));
+    match (super::exit_code(record), &record.end) {
+        (0, _) => "Good: everything that ran is as it should be.".to_owned(),
+        (1, None) => format!("{failed}, and unfinished: gauntlet was killed, or is still running."),
+        (1, _) => format!("{failed}."),
+        (130, _) => "Interrupted: complete up to the moment you stopped it.".to_owned(),
+        (_, None) => "Unfinished: gauntlet was killed, or is still running.".to_owned(),
+        (_, Some(_)) => "Infrastructure trouble: no kernel is to blame, and none is cleared.".to_owned(),
     }
 }
 

@@ -72,7 +72,7 @@ impl Page<'_> {
             return String::new();
         }
         let title = self.style().bold("Infrastructure trouble, not held against a kernel");
-        format!("{title}\n{}", failure::brief(self.options, &trouble))
+        format!("{title}\n{}", failure::short(self.options, &trouble))
     }
 
     fn findings(&self) -> String {
@@ -159,9 +159,12 @@ impl Page<'_> {
     }
 
     fn totals(&self) -> String {
-        let (verdict, _, sentence) = summary::outcome(self.record);
+        let (verdict, _) = summary::outcome(self.record);
+        let down = self.record.kernels.iter().filter(|kernel| kernel.failure.is_some()).count();
+        let failures = summary::failures(self.record, self.entries, Verdict::is_failure).len();
+        let sentence = summary::sentence(self.record, down + failures + self.record.findings.len());
         let totals = wrap(&summary::totals_line(self.record, self.entries), self.options.width);
-        format!("{}\n{}\n", totals.join("\n"), self.style().verdict(verdict, sentence))
+        format!("{}\n{}\n", totals.join("\n"), self.style().verdict(verdict, &sentence))
     }
 
     fn room(&self, indent: usize) -> usize {

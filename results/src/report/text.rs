@@ -9,10 +9,12 @@ pub(crate) fn line(text: &str) -> String {
 
 /// The lines of a text, each made harmless. Consoles end lines with CR LF and colour them.
 pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.lines().map(|line| harmless(line.trim_end()))
+    text.lines().map(line_of)
 }
 
-fn harmless(line: &str) -> String {
+/// A single line made harmless, its indentation kept.
+pub(crate) fn line_of(line: &str) -> String {
+    let line = line.trim_end();
     let mut clean = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {

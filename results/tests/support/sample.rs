@@ -84,6 +84,23 @@ pub fn record() -> RunRecord {
     record
 }
 
+/// A run of any size, of which every tenth result is a crash of its own with a long console.
+pub fn big(kernels: usize, cases: usize) -> RunRecord {
+    let mut record = RunRecord::new(run_info("20261123-124501-3f2a9c"));
+    for (kernel, case) in (0..kernels).flat_map(|kernel| (0..cases).map(move |case| (kernel, case))) {
+        let verdict = if (kernel + case) % 10 == 0 { Verdict::Crash } else { Verdict::Pass };
+        let name = format!("suite-{}/some-case-with-a-name-{case}", case / 20);
+        let mut result = result(&format!("6.{kernel}.0-56-cloud-amd64"), &name, verdict);
+        if verdict == Verdict::Crash {
+            result.reason = format!("the kernel complained {kernel}");
+            result.console = "[    1.234567] something about a task that is not very well\n".repeat(200);
+        }
+        record.apply(&Event::CaseFinished(result));
+    }
+    record.apply(&finished(false));
+    record
+}
+
 pub fn events() -> Vec<Event> {
     let mut events = vec![];
     for kernel in [CLOUD, NEWER, RT, SID] {
@@ -162,8 +179,11 @@ fn outcome(kernel: &str, case: &str) -> TestResult {
     }
 }
 
+/// A function and its instructions per operation on two kernels.
+type OldAndNew = (&'static str, u64, u64);
+
 fn workloads() -> Vec<WorkloadResult> {
-    let figures: [(&str, u64, u64, &[(&str, u64, u64)]); 8] = [
+    let figures: [(&str, u64, u64, &[OldAndNew]); 8] = [
         (
             "getrandom-32",
             2_138,
@@ -209,7 +229,7 @@ fn workloads() -> Vec<WorkloadResult> {
     figures
         .iter()
         .flat_map(|(name, old, new, functions)| {
-            let side = |pick: fn(&(&str, u64, u64)) -> u64| {
+            let side = |pick: fn(&OldAndNew) -> u64| {
                 functions.iter().map(|one| (one.0.to_owned(), pick(one))).collect()
             };
             [one(CLOUD, name, *old, side(|one| one.1)), one(NEWER, name, *new, side(|one| one.2))]

@@ -74,6 +74,7 @@ fn the_text_names_figures_changes_and_functions() {
 
     1 slower, 0 faster, 1 the same, against old
     Not in these figures: cache and TLB misses, lock contention between CPUs, device time.
+    A repeated string instruction (memset_erms and its like) counts once per element.
     ");
 }
 

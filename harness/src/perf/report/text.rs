@@ -6,7 +6,8 @@ use gauntlet_perf::Change;
 use gauntlet_results::Verdict;
 
 /// What exact figures cannot show; a reader must know it.
-const BLIND: &str = "Not in these figures: cache and TLB misses, lock contention between CPUs, device time.";
+const BLIND: &str = "Not in these figures: cache and TLB misses, lock contention between CPUs, device time.
+A repeated string instruction (memset_erms and its like) counts once per element.";
 
 impl Report {
     /// The report as text.

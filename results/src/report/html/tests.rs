@@ -1,7 +1,6 @@
 //! The context of a realistic run, and what no guest can do to the page.
 
 use super::*;
-use crate::Event;
 use proptest::prelude::*;
 
 #[path = "../../../tests/support/mod.rs"]
@@ -23,27 +22,14 @@ fn the_page_stands_alone() {
 
 #[test]
 fn twenty_kernels_with_four_hundred_cases_stay_below_two_megabytes() {
-    let mut record = RunRecord::new(support::run_info("r"));
-    for kernel in 0..20 {
-        for case in 0..400 {
-            // Every tenth fails in its own way, with a long console.
-            let verdict = if (kernel + case) % 10 == 0 { Verdict::Crash } else { Verdict::Pass };
-            let name = format!("suite-{}/some-case-with-a-name-{case}", case / 20);
-            let mut result = support::result(&format!("6.{kernel}.0-56-cloud-amd64"), &name, verdict);
-            if verdict == Verdict::Crash {
-                result.reason = format!("the kernel complained {kernel}");
-                result.console = "[    1.234567] something about a task that is not very well\n".repeat(200);
-            }
-            record.apply(&Event::CaseFinished(result));
-        }
-    }
+    let record = support::sample::big(20, 400);
     let size = render(&record).len();
     println!("20 kernels × 400 cases: {size} bytes");
     assert!(size < 2_000_000, "{size} bytes");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// The page has exactly the elements of the templates: whatever a guest wrote became text.
     #[test]

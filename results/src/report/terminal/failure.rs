@@ -22,16 +22,28 @@ pub(super) fn section(options: &Options, record: &RunRecord, failures: &[Failure
     text
 }
 
-/// One line each.
-pub(super) fn brief(options: &Options, failures: &[Failure]) -> String {
+/// One line each, cut where it is too long.
+fn brief(options: &Options, failures: &[Failure]) -> String {
+    let room = options.width.saturating_sub(INDENT.len()).max(40);
     let one = |failure: &Failure| {
-        let what = format!("{} on {}", cases(failure), places(failure));
-        let why = [failure.splat.unwrap_or(""), failure.reason].map(line);
-        let why = why.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-        let text = clip(&format!("{what}: {why}"), options.width.saturating_sub(9).max(40));
-        format!("{} {text}\n", label(options.style, failure.verdict))
+        format!("{} {}\n", label(options.style, failure.verdict), clip(&in_a_sentence(failure), room))
     };
     failures.iter().map(one).collect()
+}
+
+/// The whole reason, but no evidence.
+pub(super) fn short(options: &Options, failures: &[Failure]) -> String {
+    let one = |failure: &Failure| {
+        let parts = wrapped(options, &in_a_sentence(failure));
+        format!("{} {}\n", label(options.style, failure.verdict), parts.join(&format!("\n{INDENT}")))
+    };
+    failures.iter().map(one).collect()
+}
+
+fn in_a_sentence(failure: &Failure) -> String {
+    let why = [failure.splat.unwrap_or(""), failure.reason].map(line);
+    let why = why.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    format!("{} on {}: {why}", cases(failure), places(failure))
 }
 
 pub(super) fn kernel(options: &Options, name: &str, failure: &KernelFailure) -> String {
@@ -89,10 +101,19 @@ fn console(options: &Options, excerpt: &Excerpt) -> String {
     let room = options.width.saturating_sub(INDENT.len() + 2).max(30);
     let mut text = String::new();
     for line in &excerpt.lines {
-        let shown = clip(&line.text, room);
+        let shown = clip(without_stamp(&line.text), room);
         text += &bar(options, &if line.splat { options.style.verdict(Verdict::Fail, &shown) } else { shown });
     }
     text
+}
+
+/// The text behind `[    2.113921] `: a narrow window has better use for the room, and the other reports keep it.
+fn without_stamp(line: &str) -> &str {
+    let stamp = |text: &str| text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((inside, rest)) if stamp(inside) => rest,
+        _ => line,
+    }
 }
 
 fn bar(options: &Options, line: &str) -> String {

@@ -180,14 +180,16 @@ pub fn jumps(context: &Context) -> CaseResult {
 }
 
 /// The verifier decides these branches itself and removes the dead side: it must decide as the machine does.
-/// One program compares one word with many; each comparison is a bit of its result.
+/// One program compares one word with some others; each comparison is a bit of its result. Not with all: the time
+/// to remove dead branches grows with the square of their number.
 pub fn jumps_on_constants(context: &Context) -> CaseResult {
     let words = interesting_words(context.seed);
     for condition in CONDITIONS {
-        for &a in &words {
+        for (index, &a) in words.iter().enumerate() {
+            let others: Vec<u64> = words.iter().copied().skip(index % 3).step_by(3).collect();
             let mut body = code![Instruction::load_u64(R4, a), Instruction::mov(R2, 0)];
             let mut expected = 0u64;
-            for &b in &words {
+            for &b in &others {
                 let immediate = b as i32;
                 for (jump, taken) in [
                     (Instruction::jump(condition, R4, R3, 1), holds(condition, a, b)),
@@ -206,9 +208,9 @@ pub fn jumps_on_constants(context: &Context) -> CaseResult {
             }
             let got = Machine::new("jumps on constants", &body)?.result(0, 0)?;
             check_eq!(
-                format!("{got:054b}"),
-                format!("{expected:054b}"),
-                "{a:#x} {condition:?} each of {words:x?}: 64 bits, 32 bits, immediate"
+                format!("{got:018b}"),
+                format!("{expected:018b}"),
+                "{a:#x} {condition:?} each of {others:x?}: 64 bits, 32 bits, immediate"
             );
         }
     }

@@ -1,0 +1,79 @@
+//! seccomp(2) and seccomp_unotify(2).
+
+use crate::{Case, Need, Suite, cases};
+
+mod actions;
+mod data;
+mod filter;
+mod install;
+mod notify;
+mod strict;
+mod threads;
+
+use {actions::*, data::*, install::*, notify::*, strict::*, threads::*};
+
+pub const SUITE: Suite = Suite {
+    name: "seccomp",
+    about: "seccomp(2): strict mode, filters, actions, threads and user notification",
+    needs: &[Need::Config("SECCOMP"), Need::Config("SECCOMP_FILTER")],
+    cases: CASES,
+};
+
+const STATUS: Need = Need::Config("PROC_FS");
+const IA32: Need = Need::Config("IA32_EMULATION");
+
+const CASES: &[Case] = cases! {
+    strict_mode_allows_read_write_and_exit: "seccomp(2) SECCOMP_SET_MODE_STRICT: read(2), write(2), _exit(2), sigreturn(2)";
+    strict_mode_kills_on_everything_else: "seccomp(2) SECCOMP_SET_MODE_STRICT: SIGKILL; not exit_group(2)";
+    strict_mode_by_prctl_is_the_same: "seccomp(2) SECCOMP_SET_MODE_STRICT: identical to prctl(PR_SET_SECCOMP)";
+    strict_mode_takes_no_arguments: "seccomp(2) SECCOMP_SET_MODE_STRICT: flags must be 0, args must be NULL";
+    filter_mode_cannot_become_strict: "seccomp(2) ERRORS: EINVAL; a secure mode cannot be changed";
+
+    filter_needs_no_new_privs_or_capability: "seccomp(2) ERRORS: EACCES, no CAP_SYS_ADMIN and no no_new_privs";
+    unknown_operation_is_refused: "seccomp(2) ERRORS: EINVAL, operation is unknown";
+    unknown_filter_flag_is_refused: "seccomp(2) ERRORS: EINVAL, flags are invalid for the operation";
+    known_filter_flags_are_accepted: "seccomp(2) SECCOMP_SET_MODE_FILTER: recognized flags";
+    program_of_4097_instructions_is_refused: "seccomp(2) ERRORS: EINVAL, len was 0 or exceeded BPF_MAXINSNS (4096)";
+    filters_are_limited_in_total: "seccomp(2) ERRORS: ENOMEM, MAX_INSNS_PER_PATH (32768) instructions, 4 more for each";
+    unsound_program_is_refused: "seccomp(2) ERRORS: EINVAL, the filter program is not valid; Filters";
+    bad_address_is_refused: "seccomp(2) ERRORS: EFAULT, args was not a valid address";
+    installed_program_cannot_be_changed: "seccomp(2): filters are installed once and for all";
+    action_is_available_exactly_if_known: "seccomp(2) SECCOMP_GET_ACTION_AVAIL; ERRORS: EOPNOTSUPP";
+    status_counts_the_filters: "proc_pid_status(5) Seccomp, Seccomp_filters, since Linux 5.9", needs [STATUS];
+
+    filter_sees_number_and_architecture: "seccomp(2) Filters: struct seccomp_data nr and arch";
+    filter_sees_every_half_of_every_argument: "seccomp(2) Filters: struct seccomp_data args";
+    x32_call_has_another_number: "seccomp(2) NOTES: the x32 ABI sets __X32_SYSCALL_BIT";
+    int80_call_has_another_architecture: "seccomp(2) NOTES: filters must check arch; a process can use several", needs [IA32];
+    filter_computes_in_32_bits: "seccomp(2) Filters: classic BPF; networking/filter.rst: 32-bit accumulator";
+    filter_compares_without_sign: "seccomp(2) Filters: classic BPF; networking/filter.rst: JGT, JGE, JSET";
+    filter_keeps_its_scratch_memory: "networking/filter.rst: M[] is 16 words of 32 bits";
+
+    errno_is_returned_and_capped: "seccomp(2) SECCOMP_RET_ERRNO: the data is the errno value, without the call being made";
+    stopped_call_is_not_made: "seccomp(2) Filters: the system call is not executed";
+    stop_without_tracer_or_listener_is_enosys: "seccomp(2) SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF: fails with ENOSYS";
+    trap_tells_which_call_it_was: "seccomp(2) SECCOMP_RET_TRAP: SIGSYS, si_code SYS_SECCOMP, si_errno the data";
+    kill_cannot_be_caught: "seccomp(2) SECCOMP_RET_KILL_PROCESS: as though killed by SIGSYS, even with a handler";
+    most_restrictive_filter_wins: "seccomp(2) Filters: actions in decreasing order of precedence";
+    newest_of_equal_filters_wins: "seccomp(2) Filters: the first-seen action value of highest precedence";
+
+    child_inherits_the_filter: "seccomp(2): if fork(2) is allowed, children are constrained by the same filters";
+    filter_survives_exec: "seccomp(2): filters are preserved across execve(2)";
+    filter_is_the_threads_own_without_tsync: "seccomp(2): the calling thread; clone(2) inherits";
+    tsync_reaches_every_thread: "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC: all other threads";
+    tsync_names_the_thread_that_differs: "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC, TSYNC_ESRCH: no filter is attached";
+    kill_thread_spares_the_others: "seccomp(2) SECCOMP_RET_KILL_THREAD: the thread, not its group";
+    kill_process_spares_nobody: "seccomp(2) SECCOMP_RET_KILL_PROCESS: the entire process; unknown actions too";
+    tracer_gets_the_data_and_may_skip_the_call: "seccomp(2) SECCOMP_RET_TRACE: PTRACE_EVENT_SECCOMP; number -1 skips";
+
+    notification_carries_the_call: "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_RECV";
+    supervisor_decides_the_result: "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_SEND: val and error";
+    continue_makes_the_call_and_takes_no_result: "seccomp_unotify(2) SECCOMP_USER_NOTIF_FLAG_CONTINUE";
+    answer_to_another_call_is_refused: "seccomp_unotify(2) ERRORS: ENOENT, EINPROGRESS";
+    closed_listener_means_enosys: "seccomp_unotify(2): when the listener is closed, ENOSYS";
+    second_listener_is_refused: "seccomp_unotify(2): only one filter may have a listener, EBUSY";
+    receiver_must_hand_in_zeros: "seccomp_unotify(2) ERRORS: EINVAL, the structure contains nonzero fields";
+    supervisor_can_add_a_descriptor: "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ADDFD, since Linux 5.9";
+    listener_can_be_polled: "seccomp_unotify(2): POLLIN, POLLOUT, and POLLHUP since 5.9";
+    sizes_are_told: "seccomp(2) SECCOMP_GET_NOTIF_SIZES";
+};
