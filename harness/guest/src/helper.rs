@@ -55,7 +55,9 @@ fn report<A: AsRef<OsStr>>(arguments: &[A]) -> Vec<u8> {
     let comm = std::fs::read("/proc/self/comm").unwrap_or_default();
     report.add("comm", comm.strip_suffix(b"\n").unwrap_or(&comm));
     for name in names_in("/proc/self/fd") {
-        report.add("fd", name.as_bytes());
+        let target =
+            std::fs::read_link(std::path::Path::new("/proc/self/fd").join(&name)).unwrap_or_default();
+        report.add("fd", &[name.as_bytes(), b" ", target.as_os_str().as_bytes()].concat());
     }
     for line in std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines() {
         report.add("status", line.replace('\t', "").as_bytes());

@@ -4,6 +4,7 @@ use crate::{Case, Suite};
 
 pub mod bpf;
 pub mod deadline;
+pub mod execveat;
 pub mod getrandom;
 pub mod kexec_file_load;
 pub mod memfd;
@@ -15,6 +16,7 @@ pub const SUITES: &[&Suite] = &[
     &getrandom::SUITE,
     &memfd::SUITE,
     &renameat2::SUITE,
+    &execveat::SUITE,
     &seccomp::SUITE,
     &bpf::SUITE,
     &kexec_file_load::SUITE,

@@ -1,0 +1,63 @@
+//! execveat(2), and what it shares with execve(2).
+
+use crate::{Case, Need, Suite, cases};
+
+mod format;
+mod path;
+mod permission;
+mod process;
+mod program;
+mod run;
+
+use {format::*, path::*, permission::*, process::*};
+
+pub const SUITE: Suite = Suite {
+    name: "execveat",
+    about: "execveat(2): which file, in which format, as whom, and what it gets",
+    needs: &[Need::Config("TMPFS"), Need::Config("BINFMT_ELF")],
+    cases: CASES,
+};
+
+const SCRIPT: Need = Need::Config("BINFMT_SCRIPT");
+const CHECK: Need = Need::Since { major: 6, minor: 14, what: "AT_EXECVE_CHECK" };
+const COMM: Need =
+    Need::Since { major: 6, minor: 14, what: "the command name of a program executed by descriptor" };
+const ARGV0: Need = Need::Since { major: 5, minor: 18, what: "an argv[0] for every program" };
+
+const CASES: &[Case] = cases! {
+    descriptor_with_empty_path_is_executed: "execveat(2) AT_EMPTY_PATH: the file to be executed is specified via dirfd";
+    empty_path_needs_its_flag: "execveat(2) ERRORS: ENOENT, pathname is an empty string; EBADF";
+    unknown_flag_is_refused: "execveat(2) ERRORS: EINVAL, invalid flag specified in flags";
+    nofollow_refuses_the_last_link_only: "execveat(2) AT_SYMLINK_NOFOLLOW: ELOOP; path_resolution(7)";
+    path_is_relative_to_its_directory: "execveat(2): relative to dirfd, AT_FDCWD; absolute: dirfd is ignored";
+    bad_directory_or_path_is_refused: "execveat(2) ERRORS: EBADF, ENOTDIR; execve(2) ERRORS: ENOENT, ENAMETOOLONG";
+    addresses_outside_memory_are_refused: "execve(2) ERRORS: EFAULT, pointers outside the accessible address space";
+    check_flag_tells_and_does_not_execute: "userspace-api/check_exec.rst AT_EXECVE_CHECK", needs [CHECK];
+
+    file_without_execute_bits_is_refused: "execve(2) ERRORS: EACCES, execute permission is denied";
+    special_file_is_refused: "execve(2) ERRORS: EACCES, the file is not a regular file";
+    execute_bits_count_by_class: "execve(2) ERRORS: EACCES, execute permission is denied; inode(7)";
+    noexec_mount_is_refused: "execve(2) ERRORS: EACCES, the filesystem is mounted noexec";
+    setuid_bit_is_honoured_unless_forbidden: "execve(2) Effect on process credentials: no_new_privs, nosuid";
+    file_open_for_writing_is_busy: "execve(2) ERRORS: ETXTBSY, open for writing by one or more processes";
+
+    file_of_no_format_is_refused: "execve(2) ERRORS: ENOEXEC, not in a recognized format or for the wrong architecture";
+    script_gets_its_path_as_argument: "execve(2) Interpreter scripts: interpreter [optional-arg] pathname arg...", needs [SCRIPT];
+    script_by_close_on_exec_descriptor_is_refused: "execveat(2) BUGS: ENOENT for a script by FD_CLOEXEC descriptor", needs [SCRIPT];
+    interpreter_must_be_executable: "execve(2) ERRORS: EACCES, ENOENT of an interpreter", needs [SCRIPT];
+    interpreter_path_of_254_bytes_is_refused: "execve(2) Interpreter scripts: at most 255 bytes since Linux 5.1", needs [SCRIPT];
+    sixth_script_in_a_chain_is_refused: "execve(2) ERRORS: ELOOP, recursive script interpretation", needs [SCRIPT];
+
+    arguments_and_variables_arrive_unchanged: "execve(2): argv and envp";
+    argument_of_128_kib_is_refused: "execve(2) ERRORS: E2BIG, a string is longer than MAX_ARG_STRLEN (32 pages)";
+    arguments_are_limited_in_total: "execve(2) Limits on size of arguments and environment: RLIMIT_STACK / 4";
+    empty_argument_list_becomes_one_empty_string: "execve(2) VERSIONS: argv of NULL; exec: force single empty string, 5.18", needs [ARGV0];
+    program_is_told_its_path: "getauxval(3) AT_EXECFN; execveat(2) NOTES: /dev/fd/N";
+    command_name_by_descriptor_is_the_files: "proc_pid_comm(5); exec: fix up /proc/pid/comm, 6.14", needs [COMM];
+    command_name_is_cut_at_15_bytes: "execve(2): the process name is set; proc_pid_comm(5) TASK_COMM_LEN";
+    close_on_exec_closes_and_others_stay: "execve(2): descriptors marked close-on-exec are closed";
+    refused_call_changes_nothing: "execve(2): on success it does not return, on error -1";
+    signals_are_kept_and_handlers_are_not: "execve(2): signal dispositions; signal(7): mask and pending set";
+    other_threads_end_and_the_process_stays: "execve(2): all threads other than the calling one are destroyed";
+    sealed_memfd_is_executed: "execveat(2): fexecve(3) of a file without a name";
+};

@@ -1,0 +1,78 @@
+//! Programs to execute: the smallest ELF files there are, made by hand (elf(5)), and scripts.
+
+use crate::case::{CaseResult, Stop, setup};
+use crate::{Context, file, helper, mounts};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// `mov edi, 7; mov eax, 60; syscall`
+pub const EXIT_7: &[u8] = &[0xbf, 7, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05];
+/// `mov edi, [rsp]; mov eax, 60; syscall`: the status is argc.
+pub const EXIT_ARGC: &[u8] = &[0x8b, 0x3c, 0x24, 0xb8, 60, 0, 0, 0, 0x0f, 0x05];
+/// `mov eax, 107; syscall; mov edi, eax; mov eax, 60; syscall`: the status is the low byte of geteuid(2).
+pub const EXIT_EUID: &[u8] = &[0xb8, 107, 0, 0, 0, 0x0f, 0x05, 0x89, 0xc7, 0xb8, 60, 0, 0, 0, 0x0f, 0x05];
+
+/// An x86-64 ELF file of one segment, with the code behind its headers and a stack that is not executable.
+pub fn elf(code: &[u8]) -> Vec<u8> {
+    const BASE: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 2 * 56;
+    let size = HEADERS + code.len() as u64;
+    let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    // e_type EXEC, e_machine X86_64, e_version; then sizes and counts behind the three addresses.
+    bytes.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    for word in [BASE + HEADERS, 64, 0] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend([0, 0, 0, 0, 64, 0, 56, 0, 2, 0, 64, 0, 0, 0, 0, 0]);
+    // PT_LOAD, readable and executable; PT_GNU_STACK, readable and writable.
+    for (kind, flags, words) in
+        [(1u32, 5u32, [0, BASE, BASE, size, size, 4096]), (0x6474_e551, 6, [0, 0, 0, 0, 0, 16])]
+    {
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        words.iter().for_each(|word: &u64| bytes.extend(word.to_le_bytes()));
+    }
+    bytes.extend(code);
+    bytes
+}
+
+/// `#!` the helper, through the link every process has to its own program.
+pub fn script(mode: &str) -> Vec<u8> {
+    format!("#!/proc/self/exe {}{mode}\n", helper::PREFIX).into_bytes()
+}
+
+/// The case's scratch directory, if programs there may be executed.
+pub fn folder(context: &Context) -> Result<OwnedFd, Stop> {
+    mounts::needs_plain_tmpfs(&context.scratch)?;
+    open(libc::AT_FDCWD, c".", libc::O_RDONLY | libc::O_DIRECTORY)
+}
+
+pub fn open(directory: i32, path: &CStr, flags: i32) -> Result<OwnedFd, Stop> {
+    setup("open", file::open_at(directory, path, flags | libc::O_CLOEXEC, 0))
+}
+
+/// A new file in the working directory with this content and mode, closed again: nobody holds it for writing.
+pub fn install(path: &str, content: &[u8], mode: u32) -> Result<CString, Stop> {
+    let name = CString::new(path).map_err(|_| Stop::Broken("a path holds NUL".into()))?;
+    let flags = libc::O_CREAT | libc::O_TRUNC | libc::O_WRONLY | libc::O_CLOEXEC;
+    let fd = setup("creation of a program", file::open_at(libc::AT_FDCWD, &name, flags, 0o600))?;
+    setup("write of a program", file::write_at(&fd, content, 0))?;
+    setup("fchmod of a program", file::change_mode(&fd, mode))?;
+    Ok(name)
+}
+
+/// A descriptor that a program executed through it may keep: without close-on-exec.
+pub fn kept_open(path: &CStr, flags: i32) -> Result<OwnedFd, Stop> {
+    let fd = open(libc::AT_FDCWD, path, flags)?;
+    keep_open(&fd)?;
+    Ok(fd)
+}
+
+pub fn keep_open(fd: &OwnedFd) -> CaseResult {
+    setup("F_SETFD", file::control(fd, libc::F_SETFD, 0)).map(drop)
+}
+
+/// The raw number, for calls.
+pub fn number(fd: &impl AsRawFd) -> i32 {
+    fd.as_raw_fd()
+}
