@@ -13,6 +13,7 @@ pub mod deb;
 pub mod entry;
 pub mod image;
 pub mod local;
+pub mod modules;
 pub mod needs;
 pub mod package;
 pub mod resolve;

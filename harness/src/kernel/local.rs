@@ -105,7 +105,7 @@ fn existing(path: &Path) -> Result<PathBuf> {
 
 fn module_tree(path: &Path) -> Result<PathBuf> {
     let tree = existing(path)?;
-    match tree.join("modules.dep").is_file() || tree.join("modules.order").is_file() {
+    match tree.join("modules.dep").is_file() {
         true => Ok(tree),
         false => Err(Error::usage(format!("module tree {}: it has no modules.dep", path.display())).hint(
             "name the directory of one release, as /lib/modules/RELEASE or what `make modules_install` made",

@@ -49,11 +49,16 @@ pub struct Summary {
     /// How many symbols the configuration sets; none if it is not known.
     pub configured: Option<usize>,
     /// Key symbols in a fixed order: `y`, `m`, `n` or a text.
+    #[serde(serialize_with = "as_map")]
     pub config: Vec<(&'static str, String)>,
     /// A System.map with addresses is at hand.
     pub symbols: bool,
     pub modules: bool,
     pub skips: Vec<Skips>,
+}
+
+fn as_map<S: serde::Serializer>(pairs: &[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(symbol, value)| (symbol, value)))
 }
 
 /// Cases of one suite that share a reason not to run.
