@@ -28,13 +28,6 @@ const fn case(name: &'static str, cites: &'static str, run: fn(&Context) -> Case
     Case { name, cites, needs: &[], files: &[], run }
 }
 
-/// The fourth version of the instruction set.
-const fn since_6_6(what: &'static str) -> Need {
-    Need::Since { major: 6, minor: 6, what }
-}
-
-const ATOMICS: Need = Need::Since { major: 5, minor: 12, what: "atomic operations beyond addition" };
-
 const CASES: &[Case] = &[
     // Arrays
     case(
@@ -215,7 +208,7 @@ const CASES: &[Case] = &[
     ),
     case("byte_order_conversions_are_exact", "RFC 9669, section 4.2", arithmetic::byte_order_conversions),
     Case {
-        needs: &[since_6_6("BSWAP instructions")],
+        needs: &[support::FOURTH_VERSION.need()],
         ..case(
             "unconditional_byte_swaps_are_exact",
             "RFC 9669, section 4.2",
@@ -223,7 +216,7 @@ const CASES: &[Case] = &[
         )
     },
     Case {
-        needs: &[since_6_6("MOVSX instructions")],
+        needs: &[support::FOURTH_VERSION.need()],
         ..case(
             "sign_extending_moves_are_exact",
             "RFC 9669, section 4.1: MOVSX",
@@ -231,11 +224,11 @@ const CASES: &[Case] = &[
         )
     },
     Case {
-        needs: &[since_6_6("signed division")],
+        needs: &[support::FOURTH_VERSION.need()],
         ..case("signed_division_is_exact", "RFC 9669, section 4.1: SDIV, SMOD", arithmetic::signed_division)
     },
     Case {
-        needs: &[Need::Since { major: 6, minor: 12, what: "a defined result of LLONG_MIN / -1" }],
+        needs: &[support::DEFINED_OVERFLOW.need()],
         ..case(
             "signed_division_overflow_is_defined",
             "RFC 9669, section 4.1: LLONG_MIN divided by -1",
@@ -249,7 +242,7 @@ const CASES: &[Case] = &[
     ),
     case("loads_and_stores_touch_their_bytes_only", "RFC 9669, section 5.1", execution::loads_and_stores),
     Case {
-        needs: &[since_6_6("MEMSX instructions")],
+        needs: &[support::FOURTH_VERSION.need()],
         ..case(
             "sign_extending_loads_are_exact",
             "RFC 9669, section 5.2: MEMSX",
@@ -258,7 +251,7 @@ const CASES: &[Case] = &[
     },
     case("atomic_add_is_exact", "RFC 9669, section 5.3", execution::atomic_add),
     Case {
-        needs: &[ATOMICS],
+        needs: &[support::ATOMICS.need()],
         ..case(
             "atomic_operations_return_the_old_value",
             "RFC 9669, section 5.3",
@@ -266,7 +259,7 @@ const CASES: &[Case] = &[
         )
     },
     Case {
-        needs: &[ATOMICS],
+        needs: &[support::ATOMICS.need()],
         ..case(
             "compare_and_exchange_stores_on_equality_only",
             "RFC 9669, section 5.3: CMPXCHG",

@@ -1,7 +1,7 @@
 //! ALU instructions against the same arithmetic in Rust.
 
 use super::machine::Machine;
-use super::support::{accepted, interesting_words, returning, run};
+use super::support::{DEFINED_OVERFLOW, FOURTH_VERSION, accepted, interesting_words, returning, run};
 use crate::bpf::{Alu, Instruction, ProgramKind, Register::*, Swap, information};
 use crate::case::setup;
 use crate::{CaseResult, Context, Stop, check_eq, skip};
@@ -180,6 +180,7 @@ pub fn byte_order_conversions(context: &Context) -> CaseResult {
 }
 
 pub fn unconditional_byte_swaps(context: &Context) -> CaseResult {
+    FOURTH_VERSION.or_skip()?;
     let seed = context.seed;
     byte_order(Swap::Always, 16, |word| u64::from((word as u16).swap_bytes()), seed)?;
     byte_order(Swap::Always, 32, |word| u64::from((word as u32).swap_bytes()), seed)?;
@@ -187,6 +188,7 @@ pub fn unconditional_byte_swaps(context: &Context) -> CaseResult {
 }
 
 pub fn sign_extending_moves(context: &Context) -> CaseResult {
+    FOURTH_VERSION.or_skip()?;
     for bits in [8i16, 16, 32] {
         let machine = Machine::new("a signed move", &[Instruction::move_signed(R2, R3, bits)])?;
         for word in interesting_words(context.seed) {
@@ -201,6 +203,7 @@ pub fn sign_extending_moves(context: &Context) -> CaseResult {
 /// Quotients round towards zero, remainders take the dividend's sign. The one quotient that overflows has a case
 /// of its own.
 pub fn signed_division(context: &Context) -> CaseResult {
+    FOURTH_VERSION.or_skip()?;
     let words = interesting_words(context.seed);
     let divide = Machine::new("sdiv", &[Instruction::alu64(Alu::Div, R2, R3).signed()])?;
     let modulo = Machine::new("smod", &[Instruction::alu64(Alu::Mod, R2, R3).signed()])?;
@@ -224,6 +227,7 @@ pub fn signed_division(context: &Context) -> CaseResult {
 }
 
 pub fn signed_division_overflow(_: &Context) -> CaseResult {
+    DEFINED_OVERFLOW.or_skip()?;
     let minimum = i64::MIN.cast_unsigned();
     let divide = Machine::new("sdiv", &[Instruction::alu64(Alu::Div, R2, R3).signed()])?;
     check_eq!(divide.result(minimum, u64::MAX)?, minimum, "i64::MIN / -1");

@@ -1,7 +1,9 @@
 //! Memory, atomics, jumps, loops, subprograms and tail calls, as the machine executes them.
 
 use super::machine::Machine;
-use super::support::{accepted, create, interesting_words, rejected, rejected_with, returning, run};
+use super::support::{
+    ATOMICS, FOURTH_VERSION, accepted, create, interesting_words, rejected, rejected_with, returning, run,
+};
 use crate::bpf::{
     Alu, Atomic, Condition, Instruction, Load, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, update,
 };
@@ -40,6 +42,7 @@ pub fn loads_and_stores(context: &Context) -> CaseResult {
 }
 
 pub fn sign_extending_loads(context: &Context) -> CaseResult {
+    FOURTH_VERSION.or_skip()?;
     for width in [Width::Byte, Width::Half, Width::Word] {
         let machine = Machine::new("a signed load", &[Instruction::load_signed(width, R2, R6, 0)])?;
         let shift = 64 - 8 * width.bytes();
@@ -89,6 +92,7 @@ pub fn atomic_add(context: &Context) -> CaseResult {
 }
 
 pub fn atomic_operations(context: &Context) -> CaseResult {
+    ATOMICS.or_skip()?;
     for operation in [Atomic::Or, Atomic::And, Atomic::Xor] {
         atomic(context.seed, operation, false)?;
     }
@@ -100,6 +104,7 @@ pub fn atomic_operations(context: &Context) -> CaseResult {
 }
 
 pub fn compare_and_exchange(context: &Context) -> CaseResult {
+    ATOMICS.or_skip()?;
     let words = interesting_words(context.seed);
     for width in [Width::Word, Width::Double] {
         let body = code![

@@ -3,11 +3,44 @@
 use crate::bpf::{Instruction, Load, Map, MapSpec, ProgramKind, Register, Rejection, load, test_run};
 use crate::case::{exists, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Stop};
+use crate::{CaseResult, Need, Stop};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The smallest packet that BPF_PROG_TEST_RUN takes: an Ethernet header.
 pub const PACKET: [u8; 14] = [0; 14];
+
+/// What a kernel before some release cannot be held to.
+#[derive(Debug)]
+pub struct Since {
+    major: u32,
+    minor: u32,
+    what: &'static str,
+}
+
+pub const ATOMICS: Since = Since { major: 5, minor: 12, what: "atomic operations beyond addition" };
+pub const FOURTH_VERSION: Since =
+    Since { major: 6, minor: 6, what: "the fourth version of the instruction set" };
+pub const DEFINED_OVERFLOW: Since =
+    Since { major: 6, minor: 12, what: "a defined quotient of the least number and -1" };
+
+impl Since {
+    /// For the catalogue.
+    pub const fn need(&self) -> Need {
+        Need::Since { major: self.major, minor: self.minor, what: self.what }
+    }
+
+    /// For the case itself, where nobody has looked at the catalogue: older kernels refuse these instructions with
+    /// the error of any unknown one.
+    pub fn or_skip(&self) -> CaseResult {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse().unwrap_or(0));
+        let running: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if running < (self.major, self.minor) {
+            crate::skip!("{} came with {}.{}", self.what, self.major, self.minor);
+        }
+        Ok(())
+    }
+}
 
 /// A map that must be possible; skips where bpf(2) is missing.
 pub fn create(spec: MapSpec) -> Result<Map, Stop> {

@@ -85,7 +85,7 @@ pub fn adds_up(_: &Context) -> CaseResult {
         );
         setup("giving back", second.give_back())?;
     }
-    others.into_iter().for_each(Sleeper::end_as_it_is);
+    drop(others);
     Ok(())
 }
 
