@@ -63,6 +63,7 @@ impl Page {
         let rows = summary::case_rows(record, &entries);
         let (verdict, word) = summary::outcome(record);
         let counts = Counts::of(entries.iter().map(|entry| entry.verdict));
+        let suites = matrix.suites.iter().map(|suite| line(suite)).collect();
         let mut budget = Budget::default();
         let failures = card::failures(record, &entries, &mut budget);
         let differences =
@@ -79,7 +80,7 @@ impl Page {
             totals: summary::totals_line(record, &entries),
             tallies: tallies(&counts),
             trouble: card::trouble(record, &entries, &mut budget),
-            suites: matrix.suites.iter().map(|suite| line(suite)).collect(),
+            suites: if summary::matrix_matters(&entries) { suites } else { Vec::new() },
             matrix: tables::matrix(&matrix),
             kernels: record.kernels.iter().map(tables::kernel_head).collect(),
             legend: legend(&counts),

@@ -29,6 +29,11 @@ pub(super) struct Entry<'a> {
 /// The column under which the matrix counts all workloads.
 const WORKLOADS: &str = "workloads";
 
+/// Whether kernels × suites say more than the table of figures does.
+pub(super) fn matrix_matters(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| entry.suite != WORKLOADS || entry.verdict != Verdict::Pass)
+}
+
 /// Every result, workload and missing case of a run.
 pub(super) fn entries<'a>(record: &'a RunRecord, missing: &'a [crate::Missing]) -> Vec<Entry<'a>> {
     let results = record.results.iter().map(|one| Entry {
@@ -98,7 +103,12 @@ pub(super) fn totals_line(record: &RunRecord, entries: &[Entry]) -> String {
     let counts = Counts::of(entries.iter().map(|entry| entry.verdict));
     let parts: Vec<String> =
         counts.each().map(|(verdict, number)| format!("{number} {}", past(verdict))).collect();
-    let mut line = format!("{} on {}", count(entries.len(), "result"), count(record.kernels.len(), "kernel"));
+    let kernels = count(record.kernels.len(), "kernel");
+    let mut line = match entries.len() {
+        0 if record.findings.is_empty() => format!("{kernels}, nothing found"),
+        0 => kernels,
+        results => format!("{} on {kernels}", count(results, "result")),
+    };
     if !parts.is_empty() {
         line += &format!(": {}", parts.join(", "));
     }

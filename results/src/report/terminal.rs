@@ -114,7 +114,7 @@ impl Page<'_> {
 
     fn matrix(&self) -> String {
         let matrix = Matrix::of(self.record, self.entries);
-        if matrix.suites.is_empty() {
+        if !summary::matrix_matters(self.entries) {
             return String::new();
         }
         let mut table = Table::new("", matrix.suites.iter().map(|suite| line(suite)));

@@ -141,7 +141,9 @@ fn card(record: &RunRecord, failure: &Failure, budget: &mut Budget) -> Card {
         [case] => line(case),
         several => count(several.len(), "missing result"),
     };
-    let mut card = Card::new(failure.verdict, title, kernels, line(failure.reason));
+    let (reason, log) = failure.reason.split_once('\n').unwrap_or((failure.reason, ""));
+    let mut card = Card::new(failure.verdict, title, kernels, line(reason));
+    card.texts.extend(budget.text("In full", log, None, 60));
     card.splat = failure.splat.map(line).unwrap_or_default();
     card.elsewhere = elsewhere(failure);
     match failure.cases.as_slice() {

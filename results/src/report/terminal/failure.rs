@@ -8,6 +8,7 @@ use crate::{KernelFailure, RunRecord, TestResult, Verdict};
 
 /// Beyond these, one line each: nobody reads the hundredth excerpt in a terminal.
 const IN_FULL: usize = 20;
+const REASON_LINES: usize = 6;
 const OUTPUT_LINES: usize = 8;
 const CONSOLE_LINES: usize = 10;
 const INDENT: &str = "        ";
@@ -49,7 +50,7 @@ fn in_a_sentence(failure: &Failure) -> String {
 pub(super) fn kernel(options: &Options, name: &str, failure: &KernelFailure) -> String {
     let head = format!("{} did not come up", line(name));
     let mut text = format!("{} {}\n", label(options.style, failure.verdict), options.style.bold(&head));
-    text += &paragraph(options, &line(&failure.reason));
+    text += &reason(options, &failure.reason);
     text + &console(options, &excerpt(&failure.console, Some(&failure.reason), CONSOLE_LINES))
 }
 
@@ -60,7 +61,7 @@ fn in_full(options: &Options, record: &RunRecord, failure: &Failure) -> String {
     if let Some(splat) = failure.splat {
         text += &paragraph(options, &line(splat));
     }
-    text += &paragraph(options, &line(failure.reason));
+    text += &reason(options, failure.reason);
     text += &dim_paragraph(options, &elsewhere(failure));
     if let Some(result) = failure.places[0].result {
         text += &evidence(options, record, result);
@@ -118,6 +119,15 @@ fn without_stamp(line: &str) -> &str {
 
 fn bar(options: &Options, line: &str) -> String {
     format!("{INDENT}{} {line}\n", options.style.dim("│"))
+}
+
+/// A sentence, or the log of a verifier: line by line, with the middle left out; such logs end with the point.
+fn reason(options: &Options, text: &str) -> String {
+    let mut parts: Vec<String> = lines(text).flat_map(|line| wrapped(options, &line)).collect();
+    if parts.len() > REASON_LINES {
+        parts.splice(2..parts.len() + 3 - REASON_LINES, ["…".to_owned()]);
+    }
+    parts.into_iter().map(|part| format!("{INDENT}{part}\n")).collect()
 }
 
 fn paragraph(options: &Options, text: &str) -> String {

@@ -71,7 +71,7 @@ impl Table {
             if index > 0 {
                 text.push('\n');
             }
-            text += &self.block(options, names, &widths, block.clone(), index + 1 == blocks.len());
+            text += &self.block(options, names, &widths, block.clone());
         }
         text
     }
@@ -82,7 +82,6 @@ impl Table {
         names: usize,
         widths: &[usize],
         columns: std::ops::Range<usize>,
-        last: bool,
     ) -> String {
         let head: String = columns
             .clone()
@@ -95,7 +94,7 @@ impl Table {
                 .map(|column| format!("  {}", row.cells[column].render(options.style, widths[column])))
                 .collect();
             text += &format!("  {:<names$}{cells}\n", row.name);
-            for note in row.notes.iter().filter(|_| last) {
+            for note in row.notes.iter().filter(|_| columns.end == self.head.len()) {
                 for part in super::wrap(note, options.width.saturating_sub(6).max(20)) {
                     text += &format!("      {}\n", options.style.dim(&part));
                 }
