@@ -2,7 +2,7 @@
 
 use crate::config::Glob;
 use crate::{Error, Result};
-use gauntlet_guest::{Case, Suite, suites};
+use gauntlet_guest::{Case, Need, Suite, suites};
 
 /// One case that is to be run on every kernel.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,11 @@ impl PlannedCase {
     /// `suite/case`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.suite.name, self.case.name)
+    }
+
+    /// What the suite needs, then what the case needs.
+    pub fn needs(&self) -> impl Iterator<Item = &'static Need> {
+        self.suite.needs.iter().chain(self.case.needs)
     }
 }
 

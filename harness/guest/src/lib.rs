@@ -8,6 +8,7 @@
 
 pub mod bpf;
 pub mod case;
+pub mod faults;
 pub mod child;
 pub mod file;
 pub mod helper;

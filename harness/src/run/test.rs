@@ -6,6 +6,7 @@ use super::sink::Sink;
 use crate::config::Expectation;
 use crate::image::embedded;
 use crate::interrupt::Interrupt;
+use crate::kernel::needs::{KernelFacts, Mode, unmet};
 use crate::plan::PlannedCase;
 use crate::session::{Host, Session, SessionOptions};
 use gauntlet_results::{Event, TestResult, Verdict};
@@ -58,6 +59,7 @@ impl TestRun {
         let kernel = &self.kernels[index];
         let todo: Vec<PlannedCase> =
             self.cases.iter().filter(|case| !sink.is_finished(&kernel.name, &case.name())).copied().collect();
+        let todo = self.skip_unmet(kernel, todo, &sink);
         if todo.is_empty() {
             return;
         }
@@ -76,6 +78,43 @@ impl TestRun {
             });
         }
         while running.join_next().await.is_some() {}
+    }
+
+    /// Settles the cases this kernel cannot run, by its version and configuration; gives the others.
+    fn skip_unmet(&self, kernel: &NamedKernel, cases: Vec<PlannedCase>, sink: &Sink) -> Vec<PlannedCase> {
+        let facts = KernelFacts::of(&kernel.build);
+        let machine = &self.options.machine;
+        let mode = Mode { exact: machine.exact.is_some(), cpus: machine.cpus };
+        cases
+            .into_iter()
+            .filter(|planned| match unmet(planned.needs(), &facts, mode) {
+                None => true,
+                Some(cause) => {
+                    let skipped = self.skipped(&kernel.name, planned, cause);
+                    sink.send(Event::CaseFinished(skipped));
+                    false
+                }
+            })
+            .collect()
+    }
+
+    fn skipped(&self, kernel: &str, planned: &PlannedCase, cause: String) -> TestResult {
+        TestResult {
+            kernel: kernel.to_owned(),
+            case: planned.name(),
+            verdict: Verdict::Skip,
+            reason: cause,
+            duration_ms: 0,
+            guest_ns: None,
+            output: String::new(),
+            console: String::new(),
+            splat: None,
+            flight: None,
+            attempts: 0,
+            fingerprint: String::new(),
+            exact: self.options.machine.exact.is_some(),
+            seed: self.policy.seed,
+        }
     }
 
     async fn prepare(&self, kernel: &NamedKernel, slots: &Semaphore, sink: &Sink) -> Option<Session> {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How often the console is looked at while a request runs.
 const GLANCE: Duration = Duration::from_millis(50);
 /// Console bytes during one request beyond which the guest is stopped.
-const FLOOD: u64 = 16 << 20;
+const FLOOD: u64 = 4 << 20;
 
 /// What a guest gets beside its kernel.
 #[derive(Debug, Default)]
@@ -122,6 +122,12 @@ impl Guest {
     /// Sends a request and waits for its answer until the deadline, in host time.
     pub async fn request(&mut self, request: &Request, deadline: Duration) -> Answer {
         self.request_watching(request, deadline, |_| {}).await
+    }
+
+    /// Sends a request to a machine that was stopped and stays so: it cannot answer. For fault injection.
+    pub async fn request_stopped(&mut self, request: &Request, deadline: Duration) -> Answer {
+        self.running = true;
+        self.request(request, deadline).await
     }
 
     /// Like [`Self::request`], calling `watch` with the region whenever something may have changed.

@@ -1,0 +1,135 @@
+//! Misbehaviour on purpose: what the host must judge rightly when a real case or kernel does it.
+//!
+//! Not part of the catalogue: only the host's own tests ask for these, by name.
+
+use crate::{Case, CaseResult, Context, Stop, Suite, syscall};
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+
+pub const SUITE: Suite = Suite { name: "fault", about: "misbehaviour on purpose", needs: &[], cases: CASES };
+
+const fn fault(name: &'static str, run: fn(&Context) -> CaseResult) -> Case {
+    Case { name, cites: "the verdict model", needs: &[], files: &[], run }
+}
+
+const CASES: &[Case] = &[
+    fault("passes", |_| Ok(())),
+    fault("fails", |_| Err(Stop::Fail("as asked".to_owned()))),
+    fault("skips", |_| Err(Stop::Skip("as asked".to_owned()))),
+    fault("panics_the_kernel", |_| sysrq("c")),
+    fault("resets_by_triple_fault", |_| sysrq("b")),
+    fault("powers_off", power_off),
+    fault("oopses", |_| splat("BUG: kernel NULL pointer dereference, address: 0000000000000008", 1 << 7)),
+    fault("warns", |_| splat("WARNING: CPU: 0 PID: 77 at kernel/fault.c:1 fault_warns+0x1/0x2", 1 << 9)),
+    fault("taints_silently", |_| splat("a quiet moment", 1 << 9)),
+    fault("exits_silently", |_| exit(7)),
+    fault("kills_itself", |_| signal(libc::SIGSEGV)),
+    fault("kills_the_agent", kill_the_agent),
+    fault("hangs", |_| loop_for_ever()),
+    fault("daemonises_and_passes", daemonise),
+    fault("floods_the_console", flood),
+    fault("fills_the_region_with_garbage", fill_the_region),
+];
+
+fn broken(what: &str) -> impl Fn(std::io::Error) -> Stop {
+    move |error| Stop::Broken(format!("{what}: {error}"))
+}
+
+fn sysrq(command: &str) -> CaseResult {
+    fs::write("/proc/sysrq-trigger", command).map_err(broken("sysrq"))?;
+    std::thread::sleep(std::time::Duration::from_secs(60));
+    Ok(())
+}
+
+fn power_off(_: &Context) -> CaseResult {
+    // SAFETY: plain numbers.
+    let result = unsafe {
+        syscall!(
+            libc::SYS_reboot,
+            libc::LINUX_REBOOT_MAGIC1,
+            libc::LINUX_REBOOT_MAGIC2,
+            libc::LINUX_REBOOT_CMD_POWER_OFF
+        )
+    };
+    Err(Stop::Broken(format!("reboot returned {result:?}")))
+}
+
+/// Says on the console what a kernel would say, and taints it as it would.
+fn splat(line: &str, taint: u64) -> CaseResult {
+    fs::write("/dev/kmsg", format!("<2>{line}\n")).map_err(broken("kmsg"))?;
+    fs::write("/proc/sys/kernel/tainted", taint.to_string()).map_err(broken("tainted"))
+}
+
+fn exit(code: i32) -> CaseResult {
+    // SAFETY: ends this child at once.
+    unsafe { libc::_exit(code) }
+}
+
+fn signal(number: i32) -> CaseResult {
+    // SAFETY: to ourselves.
+    unsafe { libc::raise(number) };
+    Ok(())
+}
+
+fn loop_for_ever() -> CaseResult {
+    loop {
+        std::hint::black_box(());
+    }
+}
+
+/// Overwrites the agent's code: PID 1 ignores signals, but not this.
+fn kill_the_agent(_: &Context) -> CaseResult {
+    let maps = fs::read_to_string("/proc/1/maps").map_err(broken("maps"))?;
+    let line = maps.lines().find(|line| line.contains("r-xp")).unwrap_or_default();
+    let (start, end) = line.split(' ').next().and_then(|range| range.split_once('-')).unwrap_or_default();
+    let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
+    let mut memory = fs::File::options().write(true).open("/proc/1/mem").map_err(broken("mem"))?;
+    memory.seek(SeekFrom::Start(number(start))).map_err(broken("seek"))?;
+    memory.write_all(&vec![0; (number(end) - number(start)) as usize]).map_err(broken("write"))?;
+    std::thread::sleep(std::time::Duration::from_secs(60));
+    Ok(())
+}
+
+/// Leaves a grandchild in a session of its own, which holds on to everything.
+fn daemonise(_: &Context) -> CaseResult {
+    // SAFETY: this process has one thread; the grandchild only sleeps.
+    unsafe {
+        if libc::fork() == 0 {
+            libc::setsid();
+            loop {
+                libc::sleep(1000);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn flood(_: &Context) -> CaseResult {
+    let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    let mut log = fs::File::options().write(true).open("/dev/kmsg").map_err(broken("kmsg"))?;
+    let line = format!("<2>{}\n", "flood ".repeat(150));
+    for _ in 0..(100 << 20) / line.len() {
+        log.write_all(line.as_bytes()).map_err(broken("kmsg"))?;
+    }
+    Ok(())
+}
+
+/// Claims a response of four gigabytes and rings the doorbell.
+fn fill_the_region(context: &Context) -> CaseResult {
+    use gauntlet_protocol::region::header;
+    let (address, size) = context.region.ok_or_else(|| Stop::Skip("no shared region".to_owned()))?;
+    let mut memory = fs::File::options().write(true).open("/dev/mem").map_err(broken("/dev/mem"))?;
+    let garbage = vec![0xff; 1 << 20];
+    for offset in (gauntlet_protocol::region::REQUEST_OFFSET as u64..size).step_by(1 << 20) {
+        memory.seek(SeekFrom::Start(address + offset)).map_err(broken("seek"))?;
+        let room = (size - offset).min(1 << 20) as usize;
+        memory.write_all(&garbage[..room]).map_err(broken("write"))?;
+    }
+    for (offset, word) in [(header::RESPONSE_LENGTH, u32::MAX), (header::RESPONSE_SEQUENCE, 1)] {
+        memory.seek(SeekFrom::Start(address + offset as u64)).map_err(broken("seek"))?;
+        memory.write_all(&word.to_le_bytes()).map_err(broken("write"))?;
+    }
+    fs::write("/dev/ttyS1", [gauntlet_protocol::DOORBELL]).map_err(broken("ttyS1"))?;
+    std::thread::sleep(std::time::Duration::from_secs(60));
+    Ok(())
+}

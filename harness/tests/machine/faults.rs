@@ -1,0 +1,126 @@
+//! Every injected fault has its one right verdict.
+
+use crate::support::{fast, fault, judge, policy, ready};
+use gauntlet::run::judge::judge_case;
+use gauntlet::session::{Death, GuestOptions};
+use gauntlet_protocol::{CaseRequest, Request};
+use gauntlet_results::Verdict;
+use std::time::Duration;
+
+/// Fault, verdict, and a part of the reason a person reads.
+const EXPECTED: &[(&str, Verdict, &str)] = &[
+    ("passes", Verdict::Pass, ""),
+    ("fails", Verdict::Fail, "as asked"),
+    ("skips", Verdict::Skip, "as asked"),
+    ("panics_the_kernel", Verdict::Crash, "sysrq"),
+    ("resets_by_triple_fault", Verdict::Crash, "reset without a word"),
+    ("powers_off", Verdict::Error, "switched itself off"),
+    ("oopses", Verdict::Crash, "NULL pointer"),
+    ("warns", Verdict::Crash, "fault_warns"),
+    ("taints_silently", Verdict::Crash, "tainted: warning"),
+    ("exits_silently", Verdict::Error, "said nothing"),
+    ("kills_itself", Verdict::Error, "signal 11"),
+    ("kills_the_agent", Verdict::Error, "PID 1"),
+    ("daemonises_and_passes", Verdict::Pass, ""),
+    ("fills_the_region_with_garbage", Verdict::Error, "garbage"),
+];
+
+#[tokio::test]
+async fn every_fault_of_a_guest_has_its_one_right_verdict() {
+    let Some(ready) = ready(fast()).await else { return };
+    let mut wrong = Vec::new();
+    for (name, verdict, reason) in EXPECTED {
+        let result = judge(&ready.session, &fault(name), Duration::from_secs(20)).await;
+        if result.verdict != *verdict || !result.reason.contains(reason) {
+            wrong.push(format!("{name}: {} {:?}, expected {verdict} …{reason}…", result.verdict, result.reason));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_fault_of_the_table_is_expected_here() {
+    let slow = ["hangs", "floods_the_console"];
+    for case in gauntlet_guest::faults::SUITE.cases {
+        let here = EXPECTED.iter().any(|(name, ..)| *name == case.name) || slow.contains(&case.name);
+        assert!(here, "fault {} has no expected verdict", case.name);
+    }
+}
+
+#[tokio::test]
+async fn a_case_that_hangs_is_a_timeout() {
+    let Some(ready) = ready(fast()).await else { return };
+    // Beside other work the host may be too busy to tell; then it says so, and is asked again.
+    let patient = gauntlet::run::case::CasePolicy { retries: 9, ..policy(Duration::from_secs(2)) };
+    let result = gauntlet::run::case::run_case(&ready.session, "kernel", &fault("hangs"), &patient).await;
+    assert_eq!(result.verdict, Verdict::Timeout, "{}", result.reason);
+}
+
+#[tokio::test]
+async fn a_flooded_console_is_cut_short() {
+    let Some(ready) = ready(fast()).await else { return };
+    let result = judge(&ready.session, &fault("floods_the_console"), Duration::from_secs(100)).await;
+    assert_eq!(result.verdict, Verdict::Fail, "{}", result.reason);
+    assert!(result.console.len() < 2 << 20, "{} bytes of console kept", result.console.len());
+}
+
+fn request(name: &str) -> Request {
+    Request::Case(CaseRequest {
+        name: format!("fault/{name}"),
+        deadline_ms: 60_000,
+        seed: 1,
+        exact: false,
+        files: vec![],
+    })
+}
+
+#[tokio::test]
+async fn a_killed_qemu_is_our_trouble_not_the_kernels() {
+    let Some(ready) = ready(fast()).await else { return };
+    let mut guest = ready.session.guest(GuestOptions::default()).await.unwrap();
+    signal_later(guest.process_id(), libc::SIGKILL);
+    let answer = guest.request(&request("hangs"), Duration::from_secs(30)).await;
+    assert_eq!(judge_case(&answer).evidence.verdict, Verdict::Infra, "{:?}", answer.response);
+}
+
+#[tokio::test]
+async fn a_stopped_qemu_is_our_trouble_not_the_kernels() {
+    let Some(ready) = ready(fast()).await else { return };
+    let mut guest = ready.session.guest(GuestOptions::default()).await.unwrap();
+    signal_later(guest.process_id(), libc::SIGSTOP);
+    let answer = guest.request(&request("hangs"), Duration::from_secs(3)).await;
+    assert!(matches!(answer.response, Err(Death::QemuStuck { .. })), "{:?}", answer.response);
+    assert_eq!(judge_case(&answer).evidence.verdict, Verdict::Infra);
+}
+
+/// A guest that executes nothing looks, from outside, like one that loops with interrupts off.
+#[tokio::test]
+async fn a_silent_guest_in_a_healthy_qemu_is_a_timeout() {
+    let Some(ready) = ready(fast()).await else { return };
+    let mut guest = ready.session.guest(GuestOptions::default()).await.unwrap();
+    guest.vm().resume().await.unwrap();
+    guest.vm().pause().await.unwrap();
+    let answer = guest.request_stopped(&request("hangs"), Duration::from_secs(2)).await;
+    assert_eq!(judge_case(&answer).evidence.verdict, Verdict::Timeout, "{:?}", answer.response);
+}
+
+#[tokio::test]
+async fn our_trouble_is_tried_again_and_said() {
+    let Some(ready) = ready(fast()).await else { return };
+    let retrying = gauntlet::run::case::CasePolicy { retries: 2, ..policy(Duration::from_secs(5)) };
+    // An agent refuses a case it does not know: our mistake, whatever it is.
+    let unknown = gauntlet::plan::PlannedCase { suite: &gauntlet_guest::faults::SUITE, case: &UNKNOWN };
+    let result = gauntlet::run::case::run_case(&ready.session, "kernel", &unknown, &retrying).await;
+    assert_eq!((result.verdict, result.attempts), (Verdict::Infra, 3), "{}", result.reason);
+}
+
+static UNKNOWN: gauntlet_guest::Case =
+    gauntlet_guest::Case { name: "unknown_to_the_agent", cites: "-", needs: &[], files: &[], run: |_| Ok(()) };
+
+fn signal_later(process: u32, signal: i32) {
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        // SAFETY: a QEMU of ours; its guest runs for a minute yet.
+        unsafe { libc::kill(process as i32, signal) };
+    });
+}

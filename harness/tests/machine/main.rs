@@ -1,0 +1,11 @@
+//! Tests on real virtual machines: a Debian kernel under QEMU. One binary, so that the set-up is written once.
+//!
+//! They need qemu-system-x86_64 and the machine's apt. Without them they fail in CI and are skipped, saying so,
+//! elsewhere.
+
+mod support;
+
+mod exactness;
+mod faults;
+mod images;
+mod verbs;

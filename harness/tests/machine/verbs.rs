@@ -1,0 +1,73 @@
+//! The verbs as a user types them.
+
+use crate::support::{KERNEL, fast, ready};
+use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+
+struct Bench {
+    results: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench { results: tempfile::tempdir().unwrap() }
+    }
+
+    fn gauntlet(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("gauntlet").unwrap();
+        command.args(arguments).env("GAUNTLET_RESULTS", self.results.path()).env("NO_COLOR", "1");
+        command
+    }
+}
+
+#[tokio::test]
+async fn exec_passes_output_and_status_through() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    let script = "echo out; echo err >&2; cat; exit 7";
+    bench
+        .gauntlet(&["exec", "-k", KERNEL, "--program", "cat", "--", "sh", "-c", script])
+        .write_stdin("typed")
+        .assert()
+        .code(7)
+        .stdout("out\ntyped")
+        .stderr(contains("err"));
+}
+
+#[tokio::test]
+async fn exec_tells_a_panic_from_a_failing_command() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    bench
+        .gauntlet(&["exec", "-k", KERNEL, "--", "sh", "-c", "echo c > /proc/sysrq-trigger"])
+        .assert()
+        .code(1)
+        .stderr(contains("CRASH").and(contains("sysrq")));
+}
+
+#[tokio::test]
+async fn a_recorded_exact_result_is_replayed_to_the_bit() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    let case = "getrandom/unknown_flag_is_refused";
+    bench.gauntlet(&["test", "-k", KERNEL, "--exact", "--progress", "none", case]).assert().code(0);
+    bench.gauntlet(&["replay", &format!("last:6.1:{case}")]).assert().code(0).stdout(contains("bit-identical"));
+}
+
+#[test]
+fn wrong_input_gets_one_clear_message_and_status_2() {
+    let bench = Bench::new();
+    let wrong: &[(&[&str], &str)] = &[
+        (&["test", "-k", KERNEL, "--suite", "memdf"], "memfd"),
+        (&["test", "-k", KERNEL, "getrandom/no_such_case"], "no case matches"),
+        (&["test", "-k", "dbe:6.1/cloud"], "deb"),
+        (&["test", "-k", "path:/nowhere/bzImage"], "/nowhere/bzImage"),
+        (&["test", "--config", "/nowhere.yaml"], "/nowhere.yaml"),
+        (&["test"], "no kernel"),
+        (&["replay", "last"], "run"),
+    ];
+    for (arguments, said) in wrong {
+        bench.gauntlet(arguments).assert().code(2).stderr(contains(*said));
+    }
+}
