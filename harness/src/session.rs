@@ -99,6 +99,11 @@ impl Session {
         &self.template.digest
     }
 
+    /// Host time the template's boot took.
+    pub fn boot_time(&self) -> Duration {
+        Duration::from_millis(self.description.boot_ms)
+    }
+
     /// How many times longer than on a fast idle host things take here; at least 1.
     ///
     /// A boot takes about 3 s of emulation on the machine this was written on; a slower boot means that every

@@ -5,6 +5,7 @@
 use crate::{Case, CaseResult, Context, Stop, Suite, syscall};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 
 pub const SUITE: Suite = Suite { name: "fault", about: "misbehaviour on purpose", needs: &[], cases: CASES };
 
@@ -23,7 +24,7 @@ const CASES: &[Case] = &[
     fault("warns", |_| splat("WARNING: CPU: 0 PID: 77 at kernel/fault.c:1 fault_warns+0x1/0x2", 1 << 9)),
     fault("taints_silently", |_| splat("a quiet moment", 1 << 9)),
     fault("exits_silently", |_| exit(7)),
-    fault("kills_itself", |_| signal(libc::SIGSEGV)),
+    fault("kills_itself", |_| signal(libc::SIGKILL)),
     fault("kills_the_agent", kill_the_agent),
     fault("hangs", |_| loop_for_ever()),
     fault("daemonises_and_passes", daemonise),
@@ -116,18 +117,23 @@ fn flood(_: &Context) -> CaseResult {
 
 /// Claims a response of four gigabytes and rings the doorbell.
 fn fill_the_region(context: &Context) -> CaseResult {
-    use gauntlet_protocol::region::header;
+    use gauntlet_protocol::region::{REQUEST_OFFSET, header};
     let (address, size) = context.region.ok_or_else(|| Stop::Skip("no shared region".to_owned()))?;
-    let mut memory = fs::File::options().write(true).open("/dev/mem").map_err(broken("/dev/mem"))?;
-    let garbage = vec![0xff; 1 << 20];
-    for offset in (gauntlet_protocol::region::REQUEST_OFFSET as u64..size).step_by(1 << 20) {
-        memory.seek(SeekFrom::Start(address + offset)).map_err(broken("seek"))?;
-        let room = (size - offset).min(1 << 20) as usize;
-        memory.write_all(&garbage[..room]).map_err(broken("write"))?;
-    }
-    for (offset, word) in [(header::RESPONSE_LENGTH, u32::MAX), (header::RESPONSE_SEQUENCE, 1)] {
-        memory.seek(SeekFrom::Start(address + offset as u64)).map_err(broken("seek"))?;
-        memory.write_all(&word.to_le_bytes()).map_err(broken("write"))?;
+    let size = size as usize;
+    let memory = fs::File::options().read(true).write(true).open("/dev/mem").map_err(broken("/dev/mem"))?;
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a fresh mapping of reserved memory; everything written stays inside it.
+    unsafe {
+        let fd = memory.as_raw_fd();
+        let base =
+            libc::mmap(std::ptr::null_mut(), size, protection, libc::MAP_SHARED, fd, address as libc::off_t);
+        if base == libc::MAP_FAILED {
+            return Err(broken("mmap")(std::io::Error::last_os_error()));
+        }
+        let base = base.cast::<u8>();
+        base.add(REQUEST_OFFSET).write_bytes(0xff, size - REQUEST_OFFSET);
+        base.add(header::RESPONSE_LENGTH).cast::<u32>().write_volatile(u32::MAX);
+        base.add(header::RESPONSE_SEQUENCE).cast::<u32>().write_volatile(1);
     }
     fs::write("/dev/ttyS1", [gauntlet_protocol::DOORBELL]).map_err(broken("ttyS1"))?;
     std::thread::sleep(std::time::Duration::from_secs(60));

@@ -8,8 +8,8 @@
 
 pub mod bpf;
 pub mod case;
-pub mod faults;
 pub mod child;
+pub mod faults;
 pub mod file;
 pub mod helper;
 pub mod mapping;

@@ -33,7 +33,8 @@ pub fn all() -> impl Iterator<Item = (String, &'static Suite, &'static Case)> {
 /// The case of that full name; misbehaviour on purpose ([`crate::faults`]) is found, too, though not listed.
 pub fn find(name: &str) -> Option<(&'static Suite, &'static Case)> {
     let (wanted_suite, wanted_case) = name.split_once('/')?;
-    let suite = SUITES.iter().copied().chain([&crate::faults::SUITE]).find(|suite| suite.name == wanted_suite)?;
+    let suite =
+        SUITES.iter().copied().chain([&crate::faults::SUITE]).find(|suite| suite.name == wanted_suite)?;
     suite.cases.iter().find(|case| case.name == wanted_case).map(|case| (suite, case))
 }
 

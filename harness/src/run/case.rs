@@ -34,7 +34,7 @@ pub async fn run_case(
     let started = Instant::now();
     let mut attempt = 1;
     loop {
-        let (judged, answer) = match attempt_case(session, planned, policy).await {
+        let (judged, answer) = match attempt_case(session, planned, policy, attempt).await {
             Ok(answer) => (judge_case(&answer), Some(answer)),
             Err(failure) => (unanswered(failure), None),
         };
@@ -71,7 +71,8 @@ pub async fn attempt_case(
     if !guest.attach(&attachments) {
         return Err(Failure::infra("the case's files do not fit the shared region"));
     }
-    Ok(guest.request(&request, deadline + GRACE.mul_f64(session.slowness())).await)
+    let answer = guest.request(&request, deadline + GRACE.mul_f64(session.slowness())).await;
+    Ok(Answer { required, ..answer })
 }
 
 fn attachments(session: &Session, planned: &PlannedCase) -> Result<Attachments, Failure> {

@@ -97,9 +97,11 @@ fn outcome_evidence(report: &CaseReport, answer: &Answer) -> Evidence {
     }
 }
 
-/// Whether the machine waited for a CPU of the host for a quarter of the time or more.
+/// Whether the machine waited for a CPU of the host for a quarter of the time or more, and so could not run for
+/// as long as it should have.
 fn was_starved(answer: &Answer) -> bool {
-    answer.starved * 4 >= answer.elapsed
+    let served = answer.elapsed.saturating_sub(answer.starved);
+    answer.starved * 4 >= answer.elapsed && served < answer.required
 }
 
 fn death_evidence(death: &Death, answer: &Answer, splats: &[Splat]) -> Evidence {

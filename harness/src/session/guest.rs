@@ -168,7 +168,7 @@ impl Guest {
         let _ = self.read_console(&mut console);
         let flight = FlightRecord::decode(&self.vm.region.read(0..word::NAME + word::NAME_CAPACITY));
         let starved = self.vm.starvation().saturating_sub(starved_before);
-        Answer { response, console, flight, elapsed: started.elapsed(), starved }
+        Answer { response, console, flight, elapsed: started.elapsed(), starved, required: deadline }
     }
 
     /// Sends a request whose command has the serial port as its terminal, and connects our own terminal to it.

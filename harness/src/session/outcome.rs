@@ -73,6 +73,8 @@ pub struct Answer {
     pub elapsed: Duration,
     /// How long the machine's threads waited for a CPU of the host: a busy host, not a slow kernel.
     pub starved: Duration,
+    /// How long the machine must have been able to run for its silence to mean something.
+    pub required: Duration,
 }
 
 #[cfg(test)]

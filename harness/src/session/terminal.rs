@@ -18,7 +18,14 @@ pub(super) async fn converse(guest: &mut Guest, request: &Request, deadline: Dur
     };
     // What the kernel said last is worth more than an error about reading it.
     let _ = guest.read_console(&mut console);
-    Answer { response, console, flight: None, elapsed: started.elapsed(), starved: Duration::ZERO }
+    Answer {
+        response,
+        console,
+        flight: None,
+        elapsed: started.elapsed(),
+        starved: Duration::ZERO,
+        required: deadline,
+    }
 }
 
 async fn copy(
