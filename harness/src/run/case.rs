@@ -52,13 +52,16 @@ fn unanswered(failure: Failure) -> Judged {
     Judged { evidence: Evidence::new(failure.verdict, failure.reason), splat: None }
 }
 
-/// One attempt: the answer of a fresh clone.
-pub async fn attempt_case(
+/// One attempt: the answer of a fresh clone. Each further attempt may take four times as long: the one before
+/// may have failed because the host was busy.
+async fn attempt_case(
     session: &Session,
     planned: &PlannedCase,
     policy: &CasePolicy,
+    attempt: u32,
 ) -> Result<Answer, Failure> {
-    let deadline = policy.deadline.mul_f64(session.slowness());
+    let required = policy.deadline.mul_f64(session.slowness());
+    let deadline = required * 4u32.saturating_pow(attempt - 1);
     let attachments = attachments(session, planned)?;
     let request = Request::Case(CaseRequest {
         name: planned.name(),

@@ -158,6 +158,7 @@ mod tests {
             flight: None,
             elapsed: Duration::from_secs(1),
             starved: Duration::ZERO,
+            required: Duration::from_secs(1),
         }
     }
 
