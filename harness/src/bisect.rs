@@ -6,15 +6,19 @@
 //! trusts every single answer: over 1,024 commits a test that passes three times in ten by chance leads it to
 //! the right one in one case out of five.
 //!
-//! Architecture invariant: this module boots nothing and builds nothing; `git` only reads history.
+//! Architecture invariant: the search and all it uses are pure; only `drive` and `question` boot anything, and
+//! `git` only reads history.
 
 mod candidates;
+pub mod drive;
 pub mod git;
 mod log;
 mod numerics;
 mod policy;
 mod posterior;
+pub mod question;
 mod search;
+pub mod source;
 
 pub use candidates::{Candidate, Candidates};
 pub use log::{Outcome, Point, Record, git_bisect_log};

@@ -15,6 +15,7 @@ mod log;
 mod paths;
 pub mod run;
 
+mod bisect;
 mod compare;
 mod completions;
 mod doctor;
@@ -75,6 +76,7 @@ verbs! {
     Perf => perf,
     Fuzz => fuzz,
     Repro => repro,
+    Bisect => bisect,
     Replay => replay,
     Report => report,
     Compare => compare,

@@ -106,7 +106,14 @@ mod tests {
         let flight =
             FlightRecord { phase: Some(Phase::Running), item: 7, call: 2, steps: 8, name: "fuzz".into() };
         let elapsed = Duration::from_secs(1);
-        Answer { response, console: log, flight: Some(flight), elapsed, starved: Duration::ZERO, required: elapsed }
+        Answer {
+            response,
+            console: log,
+            flight: Some(flight),
+            elapsed,
+            starved: Duration::ZERO,
+            required: elapsed,
+        }
     }
 
     const PANIC: &str = "[    2.1] Kernel panic - not syncing: sysrq triggered crash\n";
