@@ -6,6 +6,8 @@ use std::time::Duration;
 const MOST: usize = 256;
 /// First batch, before anything was measured.
 const FIRST: usize = 8;
+/// Smallest batch: the round trip is in the measured time too, and alone in a batch a program would seem as slow as it.
+const LEAST: usize = 8;
 
 /// Sizes batches by time, not by count: a program takes 30 µs or 30 ms.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Pacer {
         match self.mean {
             Some(mean) if !mean.is_zero() => {
                 let size = self.target.as_nanos() / mean.as_nanos();
-                usize::try_from(size).unwrap_or(MOST).clamp(1, MOST)
+                usize::try_from(size).unwrap_or(MOST).clamp(LEAST, MOST)
             }
             Some(_) => MOST,
             None => FIRST,
@@ -58,10 +60,10 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_never_empty_nor_boundless() {
+    fn a_batch_is_never_tiny_nor_boundless() {
         let mut pacer = Pacer::new(Duration::from_millis(80));
         pacer.learn(1, Duration::from_secs(10));
-        assert_eq!(pacer.size(), 1);
+        assert_eq!(pacer.size(), LEAST);
         let mut pacer = Pacer::new(Duration::from_millis(80));
         pacer.learn(1000, Duration::ZERO);
         assert_eq!(pacer.size(), MOST);

@@ -1,7 +1,7 @@
 //! `gauntlet fuzz`.
 
 use super::{Globals, MachineFlags, exit};
-use crate::config::Config;
+use crate::config::{Config, Span};
 use crate::fuzz::{Machine, MachineOptions, Summary, Watcher};
 use crate::run::kernels::kernel_info;
 use crate::run::options::session_options;
@@ -28,7 +28,11 @@ pub struct Args {
     #[command(flatten)]
     machine: MachineFlags,
 
-    /// How long to fuzz each kernel [default: fuzz.duration, 60]
+    /// How long to fuzz each kernel, such as 90s or 8h [default: fuzz.duration, 60s]
+    #[arg(long, value_name = "TIME", conflicts_with = "seconds")]
+    time: Option<Span>,
+
+    /// The same in seconds
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
 
@@ -116,7 +120,8 @@ async fn fuzz_one(
         batch: config.fuzz.batch,
         triage: TRIAGE,
     };
-    let length = args.seconds.map_or(config.fuzz.duration, Duration::from_secs);
+    let length = args.time.map(|span| span.0).or(args.seconds.map(Duration::from_secs));
+    let length = length.unwrap_or(config.fuzz.duration);
     let machine = MachineOptions { dangerous, coverage: !args.no_coverage, deadline: DEADLINE };
     let watcher = Watcher::new(Arc::clone(sink), kernel.name.clone(), globals.interrupt.clone(), length);
     let (summary, findings) = campaign(options, machine, Arc::new(session), watcher, config.jobs).await?;
