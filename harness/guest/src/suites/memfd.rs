@@ -2,6 +2,7 @@
 
 use crate::{Case, Need, Suite, cases};
 
+mod attack;
 mod calls;
 mod create;
 mod exec;
@@ -10,7 +11,7 @@ mod sealing;
 mod size;
 mod write;
 
-use {create::*, exec::*, huge::*, sealing::*, size::*, write::*};
+use {attack::*, create::*, exec::*, huge::*, sealing::*, size::*, write::*};
 
 pub const SUITE: Suite = Suite {
     name: "memfd",
@@ -69,6 +70,10 @@ const CASES: &[Case] = cases! {
     future_write_seal_refuses_every_write: "fcntl(2) F_SEAL_FUTURE_WRITE: write(2) fails with EPERM";
     future_write_seal_spares_the_mappings_there_are: "fcntl(2) F_SEAL_FUTURE_WRITE: mappings created before stay writable";
     sealed_file_reads_as_before: "fcntl(2) File Sealing: seals restrict modification";
+
+    write_to_a_pipe_spares_the_page_spliced_into_it: "splice(2): the file is read; CVE-2022-0847";
+    write_through_proc_mem_spares_the_file: "fcntl(2) F_SEAL_WRITE: you cannot modify the contents; proc_pid_mem(5)";
+    path_in_proc_is_held_to_the_seals: "fcntl(2) F_SEAL_SHRINK, F_SEAL_GROW: truncate(2)";
 
     exec_flag_makes_an_executable: "memfd_create(2) MFD_EXEC", needs [EXEC];
     exec_flag_with_noexec_flag_is_refused: "mfd_noexec.rst: MFD_EXEC and MFD_NOEXEC_SEAL exclude each other", needs [EXEC];

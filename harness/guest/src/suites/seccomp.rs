@@ -43,6 +43,7 @@ const CASES: &[Case] = cases! {
 
     filter_sees_number_and_architecture: "seccomp(2) Filters: struct seccomp_data nr and arch";
     filter_sees_every_half_of_every_argument: "seccomp(2) Filters: struct seccomp_data args";
+    verdict_follows_each_calls_arguments: "seccomp(2) Filters: the filter is run for each system call";
     x32_call_has_another_number: "seccomp(2) NOTES: the x32 ABI sets __X32_SYSCALL_BIT";
     int80_call_has_another_architecture: "seccomp(2) NOTES: filters must check arch; a process can use several", needs [IA32];
     filter_computes_in_32_bits: "seccomp(2) Filters: classic BPF; networking/filter.rst: 32-bit accumulator";
@@ -64,7 +65,7 @@ const CASES: &[Case] = cases! {
     tsync_names_the_thread_that_differs: "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC, TSYNC_ESRCH: no filter is attached";
     kill_thread_spares_the_others: "seccomp(2) SECCOMP_RET_KILL_THREAD: the thread, not its group";
     kill_process_spares_nobody: "seccomp(2) SECCOMP_RET_KILL_PROCESS: the entire process; unknown actions too";
-    tracer_gets_the_data_and_may_skip_the_call: "seccomp(2) SECCOMP_RET_TRACE: PTRACE_EVENT_SECCOMP; number -1 skips";
+    tracer_gets_the_data_and_cannot_evade_the_filter: "seccomp(2) SECCOMP_RET_TRACE: PTRACE_EVENT_SECCOMP; number -1 skips";
 
     notification_carries_the_call: "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_RECV";
     supervisor_decides_the_result: "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_SEND: val and error";

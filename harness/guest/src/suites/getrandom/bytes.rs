@@ -113,7 +113,9 @@ pub fn cpus_draw_different_bytes(_: &Context) -> CaseResult {
             let moved =
                 unsafe { syscall!(libc::SYS_sched_setaffinity, 0, size_of::<u64>(), &raw const mask) };
             match moved {
-                Err(Errno(libc::EINVAL)) => return Err(Stop::Skip(format!("CPU {cpu} may not be used"))),
+                Err(Errno(libc::EINVAL)) => {
+                    return Err(Stop::Skip(format!("missing hardware: CPU {cpu}, or it may not be used")));
+                }
                 other => setup("sched_setaffinity", other)?,
             };
             check!(seen.insert(draw::<32>(0)?), "CPU {cpu} drew bytes that were drawn before");

@@ -60,6 +60,30 @@ pub fn filter_sees_every_half_of_every_argument(_: &Context) -> CaseResult {
     })
 }
 
+/// Since 5.11 the kernel remembers which calls a filter allows whatever their arguments; only those.
+pub fn verdict_follows_each_calls_arguments(_: &Context) -> CaseResult {
+    isolated(|| {
+        // An older filter that allows everything must not answer for the newer one.
+        filtered(&[ret(ALLOW)])?;
+        filtered(&[
+            load(DATA_NR),
+            equal_or_skip(libc::SYS_dup as u32, 3),
+            load(data_argument(0)),
+            equal_or_skip(12_345, 1),
+            ret(ERRNO | 42),
+            ret(ALLOW),
+        ])?;
+        for _ in 0..3 {
+            // SAFETY: takes no pointers; neither descriptor is open.
+            let (allowed, refused) =
+                unsafe { (crate::syscall!(libc::SYS_dup, 12_346), crate::syscall!(libc::SYS_dup, 12_345)) };
+            check_eq!(allowed, Err(Errno(libc::EBADF)), "dup of a descriptor the filter lets through");
+            check_eq!(refused, Err(Errno(42)), "dup of the descriptor the filter refuses");
+        }
+        Ok(())
+    })
+}
+
 /// The one way around a filter that compares numbers only (seccomp(2) NOTES, `__X32_SYSCALL_BIT`).
 #[cfg(target_arch = "x86_64")]
 pub fn x32_call_has_another_number(_: &Context) -> CaseResult {

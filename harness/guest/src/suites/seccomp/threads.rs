@@ -171,22 +171,29 @@ pub fn kill_process_spares_nobody(_: &Context) -> CaseResult {
     Ok(())
 }
 
-/// SECCOMP_RET_TRACE with a tracer: an event with the filter's data, before the call; number −1 skips it.
+/// SECCOMP_RET_TRACE with a tracer: an event with the filter's data, before the call. Number −1 skips it; another
+/// number is filtered like a call of its own (seccomp_filter.rst, since 4.8).
 #[cfg(target_arch = "x86_64")]
-pub fn tracer_gets_the_data_and_may_skip_the_call(_: &Context) -> CaseResult {
-    for (skips, expected) in [(true, libc::ENOSYS), (false, 0)] {
+pub fn tracer_gets_the_data_and_cannot_evade_the_filter(_: &Context) -> CaseResult {
+    let choices = [
+        (None, 0, "left as it was"),
+        (Some(-1), libc::ENOSYS, "skipped"),
+        (Some(libc::SYS_getuid), 77, "changed to a call that the filter refuses"),
+        (Some(libc::SYS_getgid), 0, "changed to a call that the filter allows"),
+    ];
+    for (number, expected, what) in choices {
         let pid = crate::child::fork()?;
         if pid == 0 {
             traced(0x1234);
         }
-        let judged = trace(pid, skips, 0x1234);
+        let judged = trace(pid, number, 0x1234);
         if judged.is_err() {
             // SAFETY: our own child.
             let _ = unsafe { syscall!(libc::SYS_kill, pid, libc::SIGKILL) };
         }
         let ending = crate::child::wait(pid)?;
         judged?;
-        check_eq!(ending, Ending::Exited(expected), "errno of the traced call, skipped: {skips}");
+        check_eq!(ending, Ending::Exited(expected), "errno of a traced call, {what}");
     }
     Ok(())
 }
@@ -199,14 +206,15 @@ fn traced(data: u32) -> ! {
         let _ = syscall!(libc::SYS_ptrace, libc::PTRACE_TRACEME);
         let _ = syscall!(libc::SYS_kill, libc::getpid(), libc::SIGSTOP);
     }
-    if filtered(&on_call(libc::SYS_getppid, TRACE | data, ALLOW)).is_err() {
+    let refuses = filtered(&on_call(libc::SYS_getuid, ERRNO | 77, ALLOW));
+    if refuses.and_then(|()| filtered(&on_call(libc::SYS_getppid, TRACE | data, ALLOW))).is_err() {
         exit(99);
     }
     exit(parent().err().map_or(0, |Errno(errno)| errno))
 }
 
 #[cfg(target_arch = "x86_64")]
-fn trace(pid: i32, skips: bool, data: u64) -> CaseResult {
+fn trace(pid: i32, number: Option<i64>, data: u64) -> CaseResult {
     const ORIG_RAX: u64 = 8 * libc::ORIG_RAX as u64;
     let ptrace = |request: u32, address: u64, data: u64| {
         // SAFETY: the one pointer, for the event message, is a local that lives through the call.
@@ -220,8 +228,8 @@ fn trace(pid: i32, skips: bool, data: u64) -> CaseResult {
     let mut message = 0u64;
     succeeds("PTRACE_GETEVENTMSG", ptrace(libc::PTRACE_GETEVENTMSG, 0, &raw mut message as u64))?;
     check_eq!(message, data, "event message, which must be the filter's data");
-    if skips {
-        succeeds("PTRACE_POKEUSER of the number", ptrace(libc::PTRACE_POKEUSER, ORIG_RAX, u64::MAX))?;
+    if let Some(number) = number {
+        succeeds("PTRACE_POKEUSER of the number", ptrace(libc::PTRACE_POKEUSER, ORIG_RAX, number as u64))?;
     }
     setup("ptrace", ptrace(libc::PTRACE_CONT, 0, 0)).map(drop)
 }
