@@ -6,6 +6,7 @@
 #:                 J=N                so many virtual machines at once
 #:                 FUZZ=TIME          fuzz for so long (60s)
 #: make check    the project's own tests: rustfmt, clippy, cargo test with real virtual machines
+#: make bench    the figures, as a table (minutes; on an idle machine)
 #: make build    the program: target/release/gauntlet
 #: make clean    remove what was built
 
@@ -28,7 +29,7 @@ jobs := $(J:%=-j %)
 # nextest, where it is installed, runs the same tests and ends with one summary.
 tester := $(if $(shell command -v cargo-nextest),nextest run,test)
 
-.PHONY: help test build packages check clean
+.PHONY: help test build packages check bench clean
 .SILENT:
 
 help:
@@ -75,6 +76,9 @@ check: packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) $(tester) --workspace --locked
+
+bench: packages
+	$(CARGO) bench --locked --package gauntlet --bench figures
 
 clean:
 	$(CARGO) clean
