@@ -161,9 +161,6 @@ fn it_is_right_where_plain_bisection_is_not() {
                 let culprit = random.below(256);
                 let world = World::new(linear(256), Some(culprit), miss, alarm);
                 let done = search(&world, Policy::flaky(), &mut random);
-                if !is_right(&done, culprit) {
-                    println!("WRONG {culprit} {:?} {:?}", done.verdict, done.search.posterior().faulty_rate);
-                }
                 right += usize::from(is_right(&done, culprit));
                 plain += usize::from(plain_bisection(&world, &mut random) == culprit);
                 (runs, builds) = (runs + done.runs, builds + done.builds);

@@ -148,7 +148,8 @@ impl State<'_> {
 
     fn conclude(&self) -> Option<Step> {
         let policy = &self.search.policy;
-        if self.posterior.no_change >= NO_CHANGE {
+        let never_shown = self.count(self.bad_end()).failed == 0;
+        if never_shown || self.posterior.no_change >= NO_CHANGE {
             return Some(Step::Done(Verdict::NoChange { confidence: self.posterior.no_change }));
         }
         let (best, confidence) = self.posterior.best();
