@@ -4,7 +4,7 @@ use super::{Globals, MachineFlags, exit};
 use crate::bisect::drive::{Drive, Plan};
 use crate::bisect::question::{Question, figure};
 use crate::bisect::source::{self, Range};
-use crate::bisect::{Policy, Search, Seek, Verdict, git_bisect_log};
+use crate::bisect::{Policy, Rates, Search, Seek, Verdict, git_bisect_log};
 use crate::config::Config;
 use crate::perf::measure::MeasurePolicy;
 use crate::plan;
@@ -245,7 +245,11 @@ fn describe(found: &Found<'_>) -> String {
             false => format!("{} {}", candidate.id, candidate.subject),
         }
     };
-    let sure = |confidence: f64| format!("{:.1} % sure after {runs} runs", confidence * 100.0);
+    let sure = |confidence: f64| match (confidence, &found.search.policy().rates) {
+        (_, Rates::Exact) => format!("certain if the behaviour never varies by chance; {runs} runs"),
+        (0.9995.., _) => format!("more than 99.9 % sure after {runs} runs"),
+        (confidence, _) => format!("{:.1} % sure after {runs} runs", confidence * 100.0),
+    };
     match found.verdict {
         Verdict::Culprit { commit, confidence } => {
             format!("first with the new behaviour: {}\n{}\n", one(*commit), sure(*confidence))
