@@ -5,6 +5,7 @@
 
 mod support;
 
+mod endurance;
 mod exactness;
 mod faults;
 mod images;

@@ -43,10 +43,6 @@ impl Region {
         Ok(Region { base: base.cast(), layout })
     }
 
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
-
     /// Whether the host prepared this memory: it wrote the region's size.
     pub fn is_prepared(&self) -> bool {
         self.load64(header::SIZE) == self.layout.size() as u64
@@ -110,11 +106,6 @@ impl Region {
         let offset = gauntlet_protocol::region::BULK_OFFSET;
         // SAFETY: the layout guarantees that bulk starts inside the mapping.
         (unsafe { self.base.add(offset) }, self.layout.bulk_capacity())
-    }
-
-    /// Start of the mapping, for the fuzz executor's flight record.
-    pub fn base(&self) -> *mut u8 {
-        self.base
     }
 
     /// Notes what happens now, so that the host knows it whatever the guest dies of.
