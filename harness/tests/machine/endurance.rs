@@ -114,7 +114,7 @@ fn stored(results: &Path) -> usize {
     }
     let store = Store::open(results).unwrap();
     let runs = store.runs().unwrap();
-    runs.iter().map(|run| store.load(&run.id).unwrap().results.len()).sum()
+    runs.iter().map(|run| store.load(&run.info.id).unwrap().results.len()).sum()
 }
 
 /// Processes named qemu whose environment holds the mark: children inherit it.
