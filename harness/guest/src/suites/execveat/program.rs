@@ -54,7 +54,9 @@ pub fn open(directory: i32, path: &CStr, flags: i32) -> Result<OwnedFd, Stop> {
 /// A new file in the working directory with this content and mode, closed again: nobody holds it for writing.
 pub fn install(path: &str, content: &[u8], mode: u32) -> Result<CString, Stop> {
     let name = CString::new(path).map_err(|_| Stop::Broken("a path holds NUL".into()))?;
-    let flags = libc::O_CREAT | libc::O_TRUNC | libc::O_WRONLY | libc::O_CLOEXEC;
+    // The one before may have a mode that not even its owner could open it with.
+    let _ = std::fs::remove_file(path);
+    let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY | libc::O_CLOEXEC;
     let fd = setup("creation of a program", file::open_at(libc::AT_FDCWD, &name, flags, 0o600))?;
     setup("write of a program", file::write_at(&fd, content, 0))?;
     setup("fchmod of a program", file::change_mode(&fd, mode))?;
