@@ -27,7 +27,7 @@ gauntlet := $(or $(CARGO_TARGET_DIR),target)/release/gauntlet
 kernels := $(KERNEL:%=-k %)
 jobs := $(J:%=-j %)
 # nextest, where it is installed, runs the same tests and ends with one summary.
-tester := $(if $(shell command -v cargo-nextest),nextest run,test)
+tester := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
 .PHONY: help test build packages check bench clean
 .SILENT:
