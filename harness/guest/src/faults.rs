@@ -106,7 +106,7 @@ fn daemonise(_: &Context) -> CaseResult {
 }
 
 fn flood(_: &Context) -> CaseResult {
-    let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
     let mut log = fs::File::options().write(true).open("/dev/kmsg").map_err(broken("kmsg"))?;
     let line = format!("<2>{}\n", "flood ".repeat(150));
     for _ in 0..(100 << 20) / line.len() {

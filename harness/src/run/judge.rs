@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(verdict_of(Ok(passed()), ""), Verdict::Pass);
         let killed = Response::Case(report(Outcome::Pass, ChildExit::Signaled(11)));
         assert_eq!(verdict_of(Ok(killed), ""), Verdict::Error);
-        let splat = "[    1.0] WARNING: CPU: 0 PID: 1 at mm/memfd.c:10 foo+0x1/0x2\n";
+        let splat = "[    1.000000] WARNING: CPU: 0 PID: 1 at mm/memfd.c:10 foo+0x1/0x2\n";
         assert_eq!(verdict_of(Ok(passed()), splat), Verdict::Crash);
     }
 
@@ -224,7 +224,7 @@ mod tests {
     fn the_splat_names_the_crash_not_the_reset_that_followed() {
         let judged = judge_case(&answer(
             Err(Death::Ended(Ended::Reset)),
-            "[    1.0] Kernel panic - not syncing: sysrq\n",
+            "[    1.000000] Kernel panic - not syncing: sysrq\n",
         ));
         assert!(judged.evidence.reason.contains("panic"), "{judged:?}");
         assert!(judged.splat.is_some());

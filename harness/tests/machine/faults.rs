@@ -63,7 +63,7 @@ async fn a_case_that_hangs_is_a_timeout() {
 async fn a_flooded_console_is_cut_short() {
     let Some(ready) = ready(fast()).await else { return };
     let result = judge(&ready.session, &fault("floods_the_console"), Duration::from_secs(100)).await;
-    assert_eq!(result.verdict, Verdict::Fail, "{}", result.reason);
+    assert_eq!(result.verdict, Verdict::Fail, "{result:?}");
     assert!(result.console.len() < 2 << 20, "{} bytes of console kept", result.console.len());
 }
 
