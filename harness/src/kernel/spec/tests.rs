@@ -125,3 +125,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_list_of_kernels_we_ship_can_be_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/kernels");
+    let mut lists = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let config: std::collections::BTreeMap<String, Vec<String>> = serde_yaml::from_str(&text).unwrap();
+        assert!(config["kernels"].iter().all(|kernel| parse(kernel).to_string() == *kernel));
+        lists += 1;
+    }
+    assert!(lists > 0);
+}
