@@ -1,5 +1,6 @@
 //! KTAP, version 1: kernels contain suites contain cases.
-//! Source: Documentation/dev-tools/ktap.rst.
+//! Source: Documentation/dev-tools/ktap.rst; and what tools/testing/kunit/kunit_parser.py makes of it, which
+//! tests/kunit.rs asks.
 
 use super::summary::{self, Counts, Entry, KernelGroup};
 use super::text::{line, lines};
@@ -45,7 +46,11 @@ impl Block {
             entries.iter().for_each(|entry| cases.case(entry));
             suites.parent(suite, cases);
         }
-        self.parent(&group.kernel.name, suites);
+        match plan {
+            // A block without tests is an error to the kernel's parser.
+            0 => self.result(&group.kernel.name, Verdict::Skip, "nothing was to run"),
+            _ => self.parent(&group.kernel.name, suites),
+        }
     }
 
     fn boot(&mut self, failure: &KernelFailure) {
@@ -91,7 +96,7 @@ impl Block {
 
     fn diagnostic(&mut self, text: &str) {
         for line in lines(text.trim_end()) {
-            self.text += &format!("{}# {line}\n", self.indent);
+            self.text += &format!("{}# {}\n", self.indent, harmless(line));
         }
     }
 }
@@ -121,5 +126,21 @@ fn parent_verdict(children: &Counts) -> Verdict {
 
 /// A `#` would begin a directive.
 fn description(text: &str) -> String {
-    line(text).replace('#', "_")
+    harmless(line(text).replace('#', "_"))
+}
+
+/// Texts of guests that the kernel's parser takes for structure: the first begins a test, at the others, wherever
+/// in a line, it stops reading (`TEST_HEADER` and `KTAP_END` of kunit_parser.py).
+const STRUCTURE: &[(&str, &str)] = &[
+    ("Subtest:", "Subtest :"),
+    ("List of all partitions:", "List of all partitions :"),
+    ("Kernel panic - not syncing: VFS:", "Kernel panic - not syncing: VFS :"),
+    ("reboot: System halted", "reboot : System halted"),
+];
+
+fn harmless(line: String) -> String {
+    STRUCTURE.iter().fold(line, |line, (from, to)| match line.contains(from) {
+        true => line.replace(from, to),
+        false => line,
+    })
 }
