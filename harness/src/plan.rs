@@ -2,7 +2,7 @@
 
 use crate::config::Glob;
 use crate::{Error, Result};
-use gauntlet_guest::{Case, Need, Suite, suites};
+use gauntlet_guest::{Case, FileNeed, Need, Suite, suites};
 
 /// One case that is to be run on every kernel.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,14 @@ impl PlannedCase {
     /// What the suite needs, then what the case needs.
     pub fn needs(&self) -> impl Iterator<Item = &'static Need> {
         self.suite.needs.iter().chain(self.case.needs)
+    }
+
+    /// The modules it loads itself.
+    pub fn module_files(&self) -> impl Iterator<Item = &'static str> {
+        self.case.files.iter().filter_map(|file| match *file {
+            FileNeed::Module(name) => Some(name),
+            FileNeed::KernelImage | FileNeed::AgentInitrd => None,
+        })
     }
 }
 

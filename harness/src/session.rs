@@ -8,6 +8,7 @@ mod boot;
 mod failure;
 mod guest;
 mod host;
+mod modules;
 mod outcome;
 mod terminal;
 
@@ -19,6 +20,7 @@ pub use outcome::{Answer, ConsoleLog, Death};
 
 use crate::crash::Symbols;
 use crate::kernel::KernelBuild;
+use crate::kernel::modules::ModuleFile;
 use gauntlet_protocol::{Hello, Request, Response};
 use gauntlet_qemu::{Boot, Machine, Template};
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,7 @@ pub struct Session {
     boot: Boot,
     template: Template,
     description: Description,
+    modules: modules::Modules,
 }
 
 impl Session {
@@ -116,6 +119,16 @@ impl Session {
     /// A guest of its own for whoever asks: about 50 ms.
     pub async fn guest(&self, options: GuestOptions) -> Result<Guest, Failure> {
         guest::start(self, options).await
+    }
+
+    /// Unpacks these modules and all they depend on, in one go: the packages need not be read again for each.
+    pub async fn unpack_modules(&self, wanted: &[&'static str]) -> Result<(), Failure> {
+        self.modules.unpack(&self.host.cache, &self.kernel, wanted).await
+    }
+
+    /// These modules and all they depend on, in the order in which they can be loaded. Read once.
+    pub async fn modules(&self, wanted: &[&'static str]) -> Result<Arc<[ModuleFile]>, Failure> {
+        self.modules.read(&self.host.cache, &self.kernel, wanted).await
     }
 
     /// The booted kernel's text symbols, KASLR included; read once and kept with the template.

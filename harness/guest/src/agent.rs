@@ -9,6 +9,7 @@ mod exec;
 mod fuzz;
 mod link;
 mod measure;
+mod modules;
 mod region;
 mod serial;
 mod supervise;

@@ -59,6 +59,8 @@ pub enum FileNeed {
     KernelImage,
     /// An initrd with the agent in it, as `initrd`.
     AgentInitrd,
+    /// A kernel module that the case loads itself, as `NAME.ko`; what it depends on is loaded before the case.
+    Module(&'static str),
 }
 
 /// What the case gets.

@@ -2,7 +2,8 @@
 //!
 //! Not part of the catalogue: only the host's own tests ask for these, by name.
 
-use crate::{Case, CaseResult, Context, Stop, Suite, syscall};
+use crate::case::succeeds;
+use crate::{Case, CaseResult, Context, FileNeed, Need, Stop, Suite, check, syscall};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
@@ -30,7 +31,14 @@ const CASES: &[Case] = &[
     fault("daemonises_and_passes", daemonise),
     fault("floods_the_console", flood),
     fault("fills_the_region_with_garbage", fill_the_region),
+    Case { needs: &[XFS], ..fault("finds_its_module_loaded", finds_module) },
+    Case { files: &[FileNeed::Module("xfs")], ..fault("loads_its_module_itself", loads_module) },
+    Case { needs: &[UNKNOWN_MODULE], ..fault("needs_a_module_that_is_not_there", |_| Ok(())) },
 ];
+
+/// A module with dependencies that every distribution has.
+const XFS: Need = Need::Module { symbol: "XFS_FS", module: "xfs" };
+const UNKNOWN_MODULE: Need = Need::Module { symbol: "XFS_FS", module: "no_such_module" };
 
 fn broken(what: &str) -> impl Fn(std::io::Error) -> Stop {
     move |error| Stop::Broken(format!("{what}: {error}"))
@@ -138,4 +146,23 @@ fn fill_the_region(context: &Context) -> CaseResult {
     fs::write("/dev/ttyS1", [gauntlet_protocol::DOORBELL]).map_err(broken("ttyS1"))?;
     std::thread::sleep(std::time::Duration::from_secs(60));
     Ok(())
+}
+
+fn finds_module(_: &Context) -> CaseResult {
+    let loaded = fs::read_to_string("/proc/modules").map_err(broken("/proc/modules"))?;
+    let known = fs::read_to_string("/proc/filesystems").map_err(broken("/proc/filesystems"))?;
+    check!(known.contains("\txfs\n"), "xfs is no filesystem; loaded are:\n{loaded}");
+    check!(loaded.contains("libcrc32c "), "what xfs depends on is not loaded, only:\n{loaded}");
+    Ok(())
+}
+
+fn loads_module(context: &Context) -> CaseResult {
+    let loaded = fs::read_to_string("/proc/modules").map_err(broken("/proc/modules"))?;
+    check!(!loaded.contains("xfs "), "the case's own module is loaded before it runs");
+    let image = fs::read(context.file("xfs.ko")).map_err(broken("xfs.ko"))?;
+    // SAFETY: the image and the empty parameters live through the call.
+    succeeds("init_module", unsafe {
+        syscall!(libc::SYS_init_module, image.as_ptr(), image.len(), c"".as_ptr())
+    })?;
+    finds_module(context)
 }

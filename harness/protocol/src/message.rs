@@ -31,6 +31,8 @@ pub struct CaseRequest {
     pub exact: bool,
     /// Files the case finds in its file folder.
     pub files: Vec<Attachment>,
+    /// Kernel modules to load before the case, in this order; their names are for messages.
+    pub modules: Vec<Attachment>,
 }
 
 /// A file that lies in bulk.

@@ -46,6 +46,19 @@ pub fn with_dependencies(
     paths.iter().map(|path| read(tree, path)).collect()
 }
 
+/// Takes the modules and everything they depend on out of the kernel's packages, all in one pass. Those that it has
+/// not are left for [`with_dependencies`] to complain about.
+///
+/// Errors: infrastructure, if a package cannot be read.
+pub fn unpack(kernel: &KernelBuild, wanted: &[&str], cache: &Cache, progress: Progress<'_>) -> Result<()> {
+    let Some(tree) = kernel.modules.as_deref().filter(|_| !kernel.packages.is_empty()) else { return Ok(()) };
+    packed::index(tree, &kernel.packages, cache, progress)?;
+    let index = Index::read(tree)?;
+    let paths: Vec<String> =
+        wanted.iter().filter_map(|name| index.load_order(&[name]).ok()).flatten().collect();
+    packed::extract(tree, &kernel.packages, &paths, cache)
+}
+
 fn no_module(kernel: &str, name: &str, index: &Index) -> Error {
     let error = Error::usage(format!("kernel {kernel} has no module `{name}`"));
     match crate::error::nearest(name, index.names()).as_slice() {

@@ -57,6 +57,22 @@ pub fn unmet<'n>(
     })
 }
 
+/// The modules among these needs that must be loaded: those the kernel has, or may have, as modules.
+pub fn modules<'n>(needs: impl IntoIterator<Item = &'n Need>, kernel: &KernelFacts<'_>) -> Vec<&'static str> {
+    let travels = |symbol| match kernel.config.map(|config| config.get(symbol)) {
+        Some(value) => value == Some(&Value::Module),
+        None => kernel.modules,
+    };
+    let wanted = |need: &Need| match *need {
+        Need::Module { symbol, module } if travels(symbol) => Some(module),
+        _ => None,
+    };
+    let mut modules: Vec<&'static str> = needs.into_iter().filter_map(wanted).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    modules.retain(|module| seen.insert(*module));
+    modules
+}
+
 fn lacks_symbol(symbol: &str, kernel: &KernelFacts<'_>) -> Option<String> {
     match kernel.config?.get(symbol) {
         Some(Value::Yes | Value::Text(_)) => None,
@@ -106,6 +122,17 @@ mod tests {
         assert!(reason(need, Some("CONFIG_FUSE_FS=m\n"), false, FAST).starts_with("missing module: fuse"));
         assert_eq!(reason(need, Some("CONFIG_FUSE_FS=y\n"), false, FAST), "");
         assert_eq!(reason(need, Some(""), true, FAST), "missing config symbol: CONFIG_FUSE_FS");
+    }
+
+    #[test]
+    fn only_what_is_no_part_of_the_image_travels_and_once() {
+        let need = |symbol, module| Need::Module { symbol, module };
+        let needs = [need("A", "a"), need("B", "b"), need("C", "c"), need("A", "a"), Need::Cpus(1)];
+        let config = KernelConfig::parse("CONFIG_A=m\nCONFIG_B=y\n").unwrap();
+        let facts = KernelFacts { version: None, config: Some(&config), modules: true };
+        assert_eq!(modules(&needs, &facts), ["a"]);
+        assert_eq!(modules(&needs, &KernelFacts { config: None, ..facts }), ["a", "b", "c"]);
+        assert!(modules(&needs, &KernelFacts { config: None, modules: false, ..facts }).is_empty());
     }
 
     #[test]

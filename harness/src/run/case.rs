@@ -1,11 +1,13 @@
 //! One case on one kernel: a clone, a request, a verdict; again when the trouble was ours.
 
 use super::judge::{Judged, judge_case};
+use crate::kernel::modules::ModuleFile;
+use crate::kernel::needs::{self, KernelFacts};
 use crate::plan::PlannedCase;
 use crate::session::{Answer, Attachments, Failure, GuestOptions, Session};
 use gauntlet_guest::FileNeed;
 use gauntlet_protocol::message::encode;
-use gauntlet_protocol::{CaseRequest, Request, Response};
+use gauntlet_protocol::{Attachment, CaseRequest, Request, Response};
 use gauntlet_results::{Evidence, TestResult, Verdict};
 use std::time::{Duration, Instant};
 
@@ -62,13 +64,14 @@ async fn attempt_case(
 ) -> Result<Answer, Failure> {
     let required = policy.deadline.mul_f64(session.slowness());
     let deadline = required * 4u32.saturating_pow(attempt - 1);
-    let attachments = attachments(session, planned)?;
+    let Luggage { attachments, files, modules } = pack(session, planned).await?;
     let request = Request::Case(CaseRequest {
         name: planned.name(),
         deadline_ms: deadline.as_millis() as u64,
         seed: policy.seed,
         exact: session.options.machine.exact.is_some(),
-        files: attachments.files().to_vec(),
+        files,
+        modules,
     });
     let mut guest = session.guest(GuestOptions::default()).await?;
     if !guest.attach(&attachments) {
@@ -78,21 +81,62 @@ async fn attempt_case(
     Ok(Answer { required, ..answer })
 }
 
-fn attachments(session: &Session, planned: &PlannedCase) -> Result<Attachments, Failure> {
-    let mut attachments = Attachments::default();
+/// What travels with a case.
+#[derive(Default)]
+struct Luggage {
+    attachments: Attachments,
+    files: Vec<Attachment>,
+    modules: Vec<Attachment>,
+}
+
+impl Luggage {
+    fn add_file(&mut self, name: &str, content: &[u8]) -> Result<(), Failure> {
+        let file = self.attachments.add(name, content).ok_or_else(|| too_large(name))?;
+        self.files.push(file);
+        Ok(())
+    }
+
+    fn add_module(&mut self, module: &ModuleFile) -> Result<(), Failure> {
+        if self.modules.iter().any(|one| one.name == module.name) {
+            return Ok(());
+        }
+        let file =
+            self.attachments.add(&module.name, &module.content).ok_or_else(|| too_large(&module.name))?;
+        self.modules.push(file);
+        Ok(())
+    }
+}
+
+fn too_large(name: &str) -> Failure {
+    Failure::infra(format!("{name}, a file of the case, is too large"))
+}
+
+async fn pack(session: &Session, planned: &PlannedCase) -> Result<Luggage, Failure> {
+    let mut luggage = Luggage::default();
+    let facts = KernelFacts::of(&session.kernel);
+    for module in session.modules(&needs::modules(planned.needs(), &facts)).await?.iter() {
+        luggage.add_module(module)?;
+    }
     for file in planned.case.files {
-        let added = match file {
+        match *file {
             FileNeed::KernelImage => {
                 let image = std::fs::read(&session.kernel.image).map_err(|error| {
                     Failure::infra(format!("cannot read {}: {error}", session.kernel.image.display()))
                 })?;
-                attachments.add("kernel", &image)
+                luggage.add_file("kernel", &image)?;
             }
-            FileNeed::AgentInitrd => attachments.add("initrd", session.initrd_bytes()),
-        };
-        added.ok_or_else(|| Failure::infra("a file of the case is too large"))?;
+            FileNeed::AgentInitrd => luggage.add_file("initrd", session.initrd_bytes())?,
+            FileNeed::Module(name) => {
+                let modules = session.modules(&[name]).await?;
+                let Some((module, before)) = modules.split_last() else {
+                    return Err(Failure::skip(format!("{name} is built in, needed as a module")));
+                };
+                before.iter().try_for_each(|one| luggage.add_module(one))?;
+                luggage.add_file(&format!("{name}.ko"), &module.content)?;
+            }
+        }
     }
-    Ok(attachments)
+    Ok(luggage)
 }
 
 struct Subject<'a> {

@@ -6,7 +6,8 @@ use super::sink::Sink;
 use crate::config::Expectation;
 use crate::image::embedded;
 use crate::interrupt::Interrupt;
-use crate::kernel::needs::{KernelFacts, Mode, unmet};
+use crate::kernel::KernelBuild;
+use crate::kernel::needs::{self, KernelFacts, Mode, unmet};
 use crate::plan::PlannedCase;
 use crate::session::{Host, Session, SessionOptions};
 use gauntlet_results::{Event, TestResult, Verdict};
@@ -64,6 +65,10 @@ impl TestRun {
             return;
         }
         let Some(session) = self.prepare(kernel, &slots, &sink).await else { return };
+        if let Err(failure) = session.unpack_modules(&modules(&todo, &kernel.build)).await {
+            // Whichever case needs one finds out again, and says so.
+            tracing::warn!(%failure, kernel = kernel.name, "its modules cannot be unpacked");
+        }
         let session = Arc::new(session);
         let mut running = JoinSet::new();
         for planned in todo {
@@ -160,4 +165,11 @@ impl TestRun {
         }
         result
     }
+}
+
+/// All modules that these cases need.
+fn modules(cases: &[PlannedCase], kernel: &KernelBuild) -> Vec<&'static str> {
+    let mut wanted = needs::modules(cases.iter().flat_map(PlannedCase::needs), &KernelFacts::of(kernel));
+    wanted.extend(cases.iter().flat_map(PlannedCase::module_files));
+    wanted
 }

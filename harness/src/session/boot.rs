@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::host::Host;
+use super::modules::Modules;
 use super::outcome::ConsoleLog;
 use super::{Description, Session, SessionOptions};
 use crate::crash;
@@ -37,7 +38,7 @@ pub(super) async fn prepare(
     let description = serde_json::from_value(template.description.clone())
         .map_err(|error| Failure::infra(format!("a template of another version: {error}")))?;
     let (host, kernel, options) = (Arc::clone(host), kernel.clone(), options.clone());
-    Ok(Session { host, kernel, options, boot, template, description })
+    Ok(Session { host, kernel, options, boot, template, description, modules: Modules::default() })
 }
 
 /// Everything that shapes a template, and nothing else.

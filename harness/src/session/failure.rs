@@ -5,7 +5,7 @@ use gauntlet_results::Verdict;
 /// A kernel that did not reach its ready point, or a clone that did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// INFRA when it is ours; TIMEOUT or CRASH when it is the kernel's.
+    /// INFRA when it is ours; TIMEOUT or CRASH when it is the kernel's; SKIP when the kernel has no such thing.
     pub verdict: Verdict,
     pub reason: String,
     /// The console up to then.
@@ -34,6 +34,11 @@ impl Failure {
                 tail.into_iter().rev().map(str::trim_end).collect::<Vec<_>>().join("\n")
             )),
         }
+    }
+
+    /// Nobody's: this kernel has not what was asked for.
+    pub fn skip(cause: impl Into<String>) -> Failure {
+        Failure { verdict: Verdict::Skip, reason: cause.into(), console: String::new() }
     }
 
     #[must_use]

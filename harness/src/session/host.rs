@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Host {
     pub qemu: Qemu,
     pub accelerator: probe::Answer,
+    /// Where kernels are kept, too.
+    pub(super) cache: PathBuf,
     pub(super) templates: TemplateCache,
     pub(super) templates_folder: PathBuf,
     pub(super) initrd: File,
@@ -42,6 +44,7 @@ impl Host {
             plugin: anonymous_copy("gauntlet-plugin", embedded::PLUGIN).map_err(infra)?,
             qemu,
             accelerator,
+            cache: cache.to_owned(),
             templates,
             templates_folder,
             accelerator_memory,

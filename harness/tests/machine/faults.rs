@@ -23,6 +23,9 @@ const EXPECTED: &[(&str, Verdict, &str)] = &[
     ("kills_the_agent", Verdict::Error, "PID 1"),
     ("daemonises_and_passes", Verdict::Pass, ""),
     ("fills_the_region_with_garbage", Verdict::Error, "garbage"),
+    ("finds_its_module_loaded", Verdict::Pass, ""),
+    ("loads_its_module_itself", Verdict::Pass, ""),
+    ("needs_a_module_that_is_not_there", Verdict::Skip, "has no module `no_such_module`"),
 ];
 
 #[tokio::test]
@@ -74,6 +77,7 @@ fn request(name: &str) -> Request {
         seed: 1,
         exact: false,
         files: vec![],
+        modules: vec![],
     })
 }
 

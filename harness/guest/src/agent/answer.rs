@@ -3,7 +3,7 @@
 use super::boot::{Parameters, log, monotonic_ns, taint};
 use super::link::Link;
 use super::supervise::{become_session_leader, block_child_signal, end_everything, wait};
-use super::{boot, exec, symbols};
+use super::{boot, exec, modules, symbols};
 use gauntlet_guest::{Case, Context, Stop, suites};
 use gauntlet_protocol::message::{decode, encode};
 use gauntlet_protocol::region::BULK_OFFSET;
@@ -74,7 +74,12 @@ fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> 
         region: parameters.region,
     };
     let word = SharedWord::new()?;
-    let (taint_before, started) = (taint(), monotonic_ns());
+    // Before the modules: what the kernel complains of while it loads them counts.
+    let taint_before = taint();
+    if let Some(outcome) = modules::load(&request.modules, link)? {
+        return Ok(unstarted(outcome, taint_before));
+    }
+    let started = monotonic_ns();
     link.note(Phase::Running, "");
     let child = fork_case(case, &context, &word)?;
     let exit = wait(child, started + request.deadline_ms * 1_000_000, || {});
@@ -84,6 +89,19 @@ fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> 
     let outcome = word.read().unwrap_or_else(|| unsaid(exit));
     let taint_after = taint();
     Ok(Response::Case(CaseReport { outcome, exit, taint_before, taint_after, duration_ns, output: output() }))
+}
+
+/// The report of a case whose modules could not be loaded.
+fn unstarted(outcome: Outcome, taint_before: u64) -> Response {
+    let (exit, taint_after) = (ChildExit::Exited(0), taint());
+    Response::Case(CaseReport {
+        outcome,
+        exit,
+        taint_before,
+        taint_after,
+        duration_ns: 0,
+        output: String::new(),
+    })
 }
 
 fn unsaid(exit: ChildExit) -> Outcome {
