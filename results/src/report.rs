@@ -4,10 +4,13 @@
 
 mod excerpt;
 mod exit;
+mod github;
 mod html;
 mod json;
 mod junit;
+mod kcidb;
 mod ktap;
+mod mail;
 pub(crate) mod perf;
 mod style;
 mod summary;
@@ -34,6 +37,12 @@ pub enum Format {
     Json,
     /// One self-contained page, for people.
     Html,
+    /// For the kernel community's collection of results.
+    Kcidb,
+    /// Annotations, for GitHub's continuous integration.
+    Github,
+    /// For people who were not there: headers and plain text.
+    Mail,
 }
 
 /// What depends on where the report goes. Only [`Format::Terminal`] cares.
@@ -51,7 +60,16 @@ impl Default for Options {
 }
 
 impl Format {
-    pub const ALL: [Format; 5] = [Format::Terminal, Format::Ktap, Format::Junit, Format::Json, Format::Html];
+    pub const ALL: [Format; 8] = [
+        Format::Terminal,
+        Format::Ktap,
+        Format::Junit,
+        Format::Json,
+        Format::Html,
+        Format::Kcidb,
+        Format::Github,
+        Format::Mail,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -61,6 +79,9 @@ impl Format {
             Format::Junit => "junit",
             Format::Json => "json",
             Format::Html => "html",
+            Format::Kcidb => "kcidb",
+            Format::Github => "github",
+            Format::Mail => "mail",
         }
     }
 
@@ -71,6 +92,9 @@ impl Format {
             Format::Junit => junit::render(record),
             Format::Json => json::render(record),
             Format::Html => html::render(record),
+            Format::Kcidb => kcidb::render(record),
+            Format::Github => github::render(record),
+            Format::Mail => mail::render(record),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The formats for machines, read back by a strict reader of each.
 
+#[path = "support/kcidb.rs"]
+mod kcidb;
 mod support;
 
 use gauntlet_results::report::{Format, Options};
@@ -99,6 +101,33 @@ proptest! {
     }
 
     #[test]
+    fn kcidb_of_any_run_keeps_the_rules(record in any_record()) {
+        kcidb::check(&record);
+    }
+
+    /// GitHub's runner takes lines that begin with `::`, after blanks, for commands, and `##[` anywhere in others.
+    #[test]
+    fn annotations_of_any_run_are_only_ours(record in any_record()) {
+        let text = render(Format::Github, &record);
+        let levels = ["::error ", "::warning ", "::notice "];
+        prop_assert!(text.lines().all(|line| levels.iter().any(|level| line.starts_with(level))), "{}", text);
+        prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+        let wanted = record.findings.len() + usize::from(exit_code(&record) == 1);
+        prop_assert!(text.matches("::error ").count() >= wanted.min(1) && text.matches("::notice ").count() == 1);
+    }
+
+    #[test]
+    fn a_mail_about_any_run_has_78_columns_and_its_own_headers_only(record in any_record()) {
+        let text = render(Format::Mail, &record);
+        prop_assert!(text.lines().all(|line| line.chars().count() <= 78), "{}", text);
+        prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+        let (headers, _) = text.split_once("\n\n").unwrap();
+        prop_assert!(headers.is_ascii());
+        let names: Vec<&str> = headers.lines().map(|line| line.split(':').next().unwrap()).collect();
+        prop_assert_eq!(names, ["Subject", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"]);
+    }
+
+    #[test]
     fn json_of_any_run_is_read_back(record in any_record()) {
         let value: serde_json::Value = serde_json::from_str(&render(Format::Json, &record)).unwrap();
         prop_assert_eq!(&value["exit_code"], exit_code(&record));
@@ -126,6 +155,9 @@ fn small_texts() {
     insta::assert_snapshot!("ktap", render(Format::Ktap, &record));
     insta::assert_snapshot!("junit", render(Format::Junit, &record));
     insta::assert_snapshot!("json", render(Format::Json, &record));
+    insta::assert_snapshot!("kcidb", render(Format::Kcidb, &record));
+    insta::assert_snapshot!("github", render(Format::Github, &record));
+    insta::assert_snapshot!("mail", render(Format::Mail, &record));
 }
 
 #[test]
@@ -135,6 +167,15 @@ fn ktap_of_a_run_that_only_took_notes_is_valid() {
     let text = render(Format::Ktap, &record);
     assert_eq!(text, "KTAP version 1\n1..0\n# nothing came up\n");
     assert_eq!(read_all_ktap(&text), (0, 0));
+}
+
+#[test]
+fn kcidbs_own_validator_agrees() {
+    match kcidb::validate(&sample::record()) {
+        Some(verdict) => assert_eq!(verdict, Ok(())),
+        None => println!("not asked: pip install kcidb-io"),
+    }
+    kcidb::check(&sample::record());
 }
 
 #[test]

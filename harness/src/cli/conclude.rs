@@ -49,5 +49,8 @@ fn file_name(format: Format) -> &'static str {
         Format::Junit => "junit.xml",
         Format::Json => "report.json",
         Format::Html => "report.html",
+        Format::Kcidb => "kcidb.json",
+        Format::Github => "annotations.txt",
+        Format::Mail => "report.eml",
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Entry<'a> {
 }
 
 /// The column under which the matrix counts all workloads.
-const WORKLOADS: &str = "workloads";
+pub(super) const WORKLOADS: &str = "workloads";
 
 /// Whether kernels × suites say more than the table of figures does.
 pub(super) fn matrix_matters(entries: &[Entry]) -> bool {

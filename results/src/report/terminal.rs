@@ -11,21 +11,20 @@ use crate::{RunRecord, Verdict};
 use table::{Cell, Table};
 
 pub(super) fn render(record: &RunRecord, options: &Options) -> String {
+    sections(record, options, |page| [vec![page.head()], page.story(), vec![page.totals()]].concat())
+}
+
+/// The conclusion first: a terminal shows the end of a text, a mail its beginning.
+pub(super) fn by_importance(record: &RunRecord, options: &Options) -> String {
+    sections(record, options, |page| [vec![page.totals()], page.story(), vec![page.head()]].concat())
+}
+
+fn sections(record: &RunRecord, options: &Options, of: impl Fn(&Page) -> Vec<String>) -> String {
     let missing = record.missing();
     let entries = summary::entries(record, &missing);
-    let page = Page { record, entries: &entries, options };
-    let sections = [
-        page.head(),
-        page.down(),
-        page.failures(),
-        page.findings(),
-        page.trouble(),
-        page.figures(),
-        page.matrix(),
-        page.skips(),
-        page.totals(),
-    ];
-    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
+    let mut sections = of(&Page { record, entries: &entries, options });
+    sections.retain(|section| !section.is_empty());
+    sections.join("\n")
 }
 
 /// What all sections need.
@@ -38,6 +37,19 @@ struct Page<'a> {
 impl Page<'_> {
     fn style(&self) -> Style {
         self.options.style
+    }
+
+    /// Failures first, then the tables.
+    fn story(&self) -> Vec<String> {
+        vec![
+            self.down(),
+            self.failures(),
+            self.findings(),
+            self.trouble(),
+            self.figures(),
+            self.matrix(),
+            self.skips(),
+        ]
     }
 
     fn head(&self) -> String {
