@@ -9,12 +9,14 @@ mod lines;
 mod print;
 #[cfg(test)]
 mod samples;
+mod steps;
 mod style;
 mod tally;
 mod terminal;
 
 pub use display::Display;
 pub use print::{print, print_error, print_json};
+pub use steps::Steps;
 pub use style::Style;
 pub use terminal::RawTerminal;
 

@@ -147,7 +147,7 @@ struct Ends<'a> {
 impl Ends<'_> {
     async fn session(&self, spec: &str) -> Result<Session> {
         let specs = [spec.to_owned()];
-        let kernels = resolve_kernels(&specs, &self.globals.cache, |text| eprintln!("{text}")).await?;
+        let kernels = resolve_kernels(&specs, &self.globals.cache, self.globals.progress).await?;
         Session::prepare(self.host, &kernels[0].build, self.options)
             .await
             .map_err(|failure| failure.into_error(spec))

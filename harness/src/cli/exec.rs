@@ -49,7 +49,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         timeout: Duration::from_secs(args.timeout),
         terminal: false,
     })?;
-    let kernels = resolve_kernels(&config.kernels, &globals.cache, |text| eprintln!("{text}")).await?;
+    let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;
     let mut worst = exit::GOOD;
     for kernel in &kernels {

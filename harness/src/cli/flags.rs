@@ -45,7 +45,7 @@ pub enum ProgressFlag {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Kernels and machine")]
 pub struct MachineFlags {
-    /// A kernel: deb:PACKAGE, deb:VERSION/FLAVOUR, path:BZIMAGE, tree:DIR[@REV] or host; may be repeated
+    /// A kernel: deb:PACKAGE, deb:VERSION/FLAVOUR, path:BZIMAGE, tree:DIR[@REV][,config=BASE+FRAGMENT] or host; may be repeated
     #[arg(short = 'k', long = "kernel", value_name = "SPEC")]
     pub kernels: Vec<String>,
 

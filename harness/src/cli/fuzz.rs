@@ -58,7 +58,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     let config = globals.config(&args.machine)?;
-    let kernels = resolve_kernels(&config.kernels, &globals.cache, |text| eprintln!("{text}")).await?;
+    let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;
     let digest = format!("{}-{}", config.digest(), jiff::Timestamp::now());
     let info = run_info("fuzz", &globals.command, digest);

@@ -142,7 +142,8 @@ impl Kernels {
     }
 
     fn resolve(&self, spec: &KernelSpec) -> Result<KernelBuild> {
-        kernel::resolve(spec, &self.cache, &|step| self.say(&format!("{spec}: {step}")))
+        let steps = ui::Steps::new(self.globals.progress);
+        kernel::resolve(spec, &self.cache, &|step| steps.say(step))
     }
 
     fn say(&self, step: &str) {

@@ -53,7 +53,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     if args.list {
         return list(&workloads, globals);
     }
-    let kernels = resolve_kernels(&config.kernels, &globals.cache, |text| eprintln!("{text}")).await?;
+    let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;
     let perf = PerfRun {
         options: session_options(&config, &host),

@@ -65,8 +65,7 @@ async fn rerun(
     planned: &PlannedCase,
 ) -> Result<TestResult> {
     let resolved =
-        resolve_kernels(std::slice::from_ref(&kernel.spec), &globals.cache, |text| eprintln!("{text}"))
-            .await?;
+        resolve_kernels(std::slice::from_ref(&kernel.spec), &globals.cache, globals.progress).await?;
     let build = &resolved[0].build;
     if build.image_digest != kernel.image_digest {
         return Err(Error::usage(format!("{} is another kernel today than it was in that run", kernel.spec))

@@ -49,7 +49,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = globals.config(&args.machine)?;
-    let kernels = resolve_kernels(&config.kernels, &globals.cache, |text| eprintln!("{text}")).await?;
+    let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;
     let mut outcomes = Vec::new();
     for kernel in &kernels {

@@ -57,7 +57,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         timeout: A_DAY,
         terminal: true,
     })?;
-    let kernels = resolve_kernels(&config.kernels, &globals.cache, |text| eprintln!("{text}")).await?;
+    let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;
     let kernel = &kernels[0];
     let session = Session::prepare(&host, &kernel.build, &session_options(&config, &host))

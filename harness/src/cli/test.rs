@@ -45,7 +45,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     if args.list {
         return list(&cases, globals);
     }
-    let kernels = resolve_kernels(&config.kernels, &globals.cache, |text| eprintln!("{text}")).await?;
+    let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;
     let test = TestRun {
         options: session_options(&config, &host),

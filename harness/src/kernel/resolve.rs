@@ -20,8 +20,6 @@ pub fn resolve(spec: &KernelSpec, cache: &Cache, progress: Progress<'_>) -> Resu
             local::build(spec, &local::with_neighbours(named))
         }
         KernelSpec::Host => local::host(spec),
-        KernelSpec::Tree { directory, revision } => {
-            tree::resolve(spec, directory, revision.as_deref(), cache, progress)
-        }
+        KernelSpec::Tree(tree) => tree::resolve(tree, cache, progress),
     }
 }

@@ -5,6 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+mod tree;
+
+pub use tree::{ConfigChoice, TreeSpec};
+
 /// The architecture of every kernel we boot, as Debian writes it; also the name of the flavour without a name.
 pub const ARCHITECTURE: &str = "amd64";
 
@@ -17,8 +21,8 @@ pub enum KernelSpec {
     Path { image: PathBuf, modules: Option<PathBuf>, config: Option<PathBuf>, symbols: Option<PathBuf> },
     /// `host`: the kernel this machine runs.
     Host,
-    /// `tree:DIR[@REVISION]`: built from a git tree; without a revision, from the files as they are.
-    Tree { directory: PathBuf, revision: Option<String> },
+    /// `tree:DIR[@REVISION][,config=…][,VARIABLE=VALUE]`: built from a git tree.
+    Tree(TreeSpec),
 }
 
 /// Which package of a suite.
@@ -34,7 +38,7 @@ const SCHEMES: [&str; 4] = ["deb", "path", "host", "tree"];
 const PATH_KEYS: [&str; 3] = ["modules", "config", "symbols"];
 const FORMS: &str = "a kernel is named deb:VERSION/FLAVOUR (deb:6.1/cloud), deb:SUITE:VERSION/FLAVOUR \
     (deb:sid:newest/cloud), deb:PACKAGE, path:BZIMAGE[,modules=DIR][,config=FILE][,symbols=FILE], \
-    tree:DIR[@REVISION] or host";
+    tree:DIR[@REVISION][,config=BASE[+FRAGMENT]] or host";
 
 impl FromStr for KernelSpec {
     type Err = Error;
@@ -46,7 +50,7 @@ impl FromStr for KernelSpec {
         match text.split_once(':') {
             Some(("deb", rest)) => parse_deb(text, rest),
             Some(("path", rest)) => parse_path(text, rest),
-            Some(("tree", rest)) => parse_tree(text, rest),
+            Some(("tree", rest)) => tree::parse(text, rest).map(KernelSpec::Tree),
             Some(("host", _)) => Err(invalid(text, "host takes nothing after it").hint("write just: host")),
             Some((scheme, rest)) => Err(unknown_scheme(text, scheme, rest)),
             None => Err(without_scheme(text)),
@@ -166,20 +170,6 @@ fn unknown_key(text: &str, key: &str) -> Error {
     }
 }
 
-fn parse_tree(text: &str, rest: &str) -> Result<KernelSpec> {
-    let (directory, revision) = match rest.rsplit_once('@') {
-        Some((directory, revision)) => (directory, Some(revision)),
-        None => (rest, None),
-    };
-    if directory.is_empty() {
-        return Err(invalid(text, "the directory is missing").hint("for example tree:.@v6.12"));
-    }
-    if revision.is_some_and(|revision| revision.is_empty() || revision.starts_with('-')) {
-        return Err(invalid(text, "after @ comes a git revision").hint("for example tree:.@v6.12"));
-    }
-    Ok(KernelSpec::Tree { directory: PathBuf::from(directory), revision: revision.map(str::to_owned) })
-}
-
 impl fmt::Display for KernelSpec {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -198,12 +188,7 @@ impl fmt::Display for KernelSpec {
                 })
             }
             KernelSpec::Host => formatter.write_str("host"),
-            KernelSpec::Tree { directory, revision: None } => {
-                write!(formatter, "tree:{}", directory.display())
-            }
-            KernelSpec::Tree { directory, revision: Some(revision) } => {
-                write!(formatter, "tree:{}@{revision}", directory.display())
-            }
+            KernelSpec::Tree(tree) => tree.fmt(formatter),
         }
     }
 }

@@ -7,22 +7,13 @@
 pub mod build;
 pub mod diagnosis;
 pub mod fragment;
+pub mod kconfig;
+pub mod make;
+pub mod memory;
+pub mod output;
 pub mod program;
+pub mod range;
+pub mod recipe;
 pub mod source;
 
 pub use build::resolve;
-
-/// How a tree is configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recipe {
-    /// The make target that writes the first `.config`.
-    pub base: &'static str,
-    /// Kconfig fragments merged over it, in this order: name and text.
-    pub fragments: &'static [(&'static str, &'static str)],
-}
-
-/// A kernel that builds in minutes and has all that the agent and the suites need.
-pub const SMALL: Recipe = Recipe {
-    base: "tinyconfig",
-    fragments: &[("base.config", include_str!("../../../configs/kconfig/base.config"))],
-};

@@ -2,6 +2,7 @@
 
 use crate::kernel::{self, Cache, KernelBuild, KernelSpec};
 use crate::session::Session;
+use crate::ui::{self, Steps};
 use crate::{Error, Result};
 use gauntlet_results::KernelInfo;
 use std::path::Path;
@@ -17,7 +18,11 @@ pub struct NamedKernel {
 ///
 /// # Errors
 /// When no kernel is named, a spec is wrong, or one cannot be had.
-pub async fn resolve_kernels(specs: &[String], cache: &Path, say: fn(&str)) -> Result<Vec<NamedKernel>> {
+pub async fn resolve_kernels(
+    specs: &[String],
+    cache: &Path,
+    progress: ui::Progress,
+) -> Result<Vec<NamedKernel>> {
     if specs.is_empty() {
         return Err(Error::usage("no kernel to run")
             .hint("name one: -k deb:6.1/cloud, -k path:arch/x86/boot/bzImage, -k tree:.")
@@ -27,9 +32,10 @@ pub async fn resolve_kernels(specs: &[String], cache: &Path, say: fn(&str)) -> R
     let cache = cache.to_owned();
     let builds = tokio::task::spawn_blocking(move || -> Result<Vec<KernelBuild>> {
         let cache = Cache::at(cache)?;
+        let steps = Steps::new(progress);
         specs
             .iter()
-            .map(|text| kernel::resolve(&text.parse::<KernelSpec>()?, &cache, &|text: &str| say(text)))
+            .map(|text| kernel::resolve(&text.parse::<KernelSpec>()?, &cache, &|text: &str| steps.say(text)))
             .collect()
     })
     .await

@@ -51,13 +51,31 @@ fn path_options_stand_in_any_order() {
     assert_eq!(spec.to_string(), "path:/boot/vmlinuz,config=/c,symbols=/s");
 }
 
+fn tree(directory: &str, revision: Option<&str>) -> TreeSpec {
+    TreeSpec { directory: directory.into(), revision: revision.map(str::to_owned), ..TreeSpec::default() }
+}
+
 #[test]
 fn a_tree_may_name_a_revision() {
-    assert_eq!(
-        parse("tree:../linux@v6.12^0"),
-        KernelSpec::Tree { directory: "../linux".into(), revision: Some("v6.12^0".into()) }
-    );
-    assert_eq!(parse("tree:."), KernelSpec::Tree { directory: ".".into(), revision: None });
+    assert_eq!(parse("tree:../linux@v6.12^0"), KernelSpec::Tree(tree("../linux", Some("v6.12^0"))));
+    assert_eq!(parse("tree:."), KernelSpec::Tree(tree(".", None)));
+    assert_eq!(parse("tree:me@home@HEAD@{1}"), KernelSpec::Tree(tree("me@home", Some("HEAD@{1}"))));
+    assert_eq!(parse("tree:.@v6.1..HEAD"), KernelSpec::Tree(tree(".", Some("v6.1..HEAD"))));
+}
+
+#[test]
+fn a_tree_may_name_its_configuration_and_makes_variables() {
+    let KernelSpec::Tree(spec) = parse("tree:.@HEAD,LLVM=1,config=tiny+kcov+/my/own.config") else {
+        panic!()
+    };
+    let config = spec.config.as_ref().unwrap();
+    assert_eq!((config.base.as_str(), config.fragments.len()), ("tiny", 2));
+    assert_eq!(spec.variables["LLVM"], "1");
+    assert_eq!(spec.to_string(), "tree:.@HEAD,config=tiny+kcov+/my/own.config,LLVM=1");
+    assert!(refused("tree:.,confg=tiny").0.contains("`confg` is neither"));
+    assert!(refused("tree:.,config=tiny+").0.contains("needs a base"));
+    assert!(refused("tree:.,LLVM=1,LLVM=2").0.contains("stands twice"));
+    assert!(refused("tree:.,kcov").0.contains("`kcov` is not KEY=VALUE"));
 }
 
 #[test]
@@ -107,8 +125,13 @@ fn spec() -> impl Strategy<Value = KernelSpec> {
         .prop_map(|(suite, wanted)| KernelSpec::Deb { suite, wanted });
     let image = (path(), optional_path(), optional_path(), optional_path())
         .prop_map(|(image, modules, config, symbols)| KernelSpec::Path { image, modules, config, symbols });
-    let tree = (path(), proptest::option::of("[a-z0-9~^/.][a-z0-9~^/.-]{0,10}"))
-        .prop_map(|(directory, revision)| KernelSpec::Tree { directory, revision });
+    let config = proptest::option::of(("[a-z:/.0-9]{1,12}", proptest::collection::vec("[a-z./]{1,8}", 0..3)));
+    let variables = proptest::collection::btree_map("[A-Z][A-Z0-9_]{0,5}", "[a-z0-9/=@-]{0,6}", 0..3);
+    let revision = proptest::option::of("[a-z0-9~^/.][a-z0-9~^/.-]{0,10}");
+    let tree = (path(), revision, config, variables).prop_map(|(directory, revision, config, variables)| {
+        let config = config.map(|(base, fragments)| ConfigChoice { base, fragments });
+        KernelSpec::Tree(TreeSpec { directory, revision, config, variables })
+    });
     prop_oneof![deb, image, tree, Just(KernelSpec::Host)]
 }
 

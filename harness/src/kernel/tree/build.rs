@@ -1,36 +1,21 @@
 //! One build: check out, configure, make, keep.
 
-use super::diagnosis::first_error;
-use super::fragment::lost;
-use super::program::{Call, Finished, MachinePrograms, NEEDED, Programs};
+use super::make::Make;
+use super::memory::Memory;
+use super::program::{Call, MachinePrograms, Programs};
+use super::recipe::Recipe;
 use super::source::{Repository, Snapshot};
-use super::{Recipe, SMALL};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::cache::{Cache, digest, unwritable};
-use crate::kernel::{KernelBuild, KernelConfig, KernelSpec, Progress, entry};
+use crate::kernel::spec::TreeSpec;
+use crate::kernel::{KernelBuild, KernelSpec, Progress, entry};
 use std::path::{Path, PathBuf};
 
-/// What the version text says instead of who built where and when, which would make every build another one
-/// (Documentation/kbuild/reproducible-builds.rst).
-const ANONYMOUS: [(&str, &str); 5] = [
-    ("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970"),
-    ("KBUILD_BUILD_USER", "gauntlet"),
-    ("KBUILD_BUILD_HOST", "gauntlet"),
-    ("KBUILD_BUILD_VERSION", "1"),
-    // Set, even to nothing, it keeps setlocalversion from adding the state of git.
-    ("LOCALVERSION", ""),
-];
-
 /// Builds the tree at the revision, unless the same files were built the same way before.
-pub fn resolve(
-    spec: &KernelSpec,
-    directory: &Path,
-    revision: Option<&str>,
-    cache: &Cache,
-    progress: Progress<'_>,
-) -> Result<KernelBuild> {
-    let builder = Builder { programs: &MachinePrograms, recipe: SMALL, cache, progress };
-    builder.resolve(spec, directory, revision)
+pub fn resolve(spec: &TreeSpec, cache: &Cache, progress: Progress<'_>) -> Result<KernelBuild> {
+    let recipe = Recipe::of(spec, cache, progress)?;
+    let builder = Builder { programs: &MachinePrograms, recipe, cache, progress };
+    builder.resolve(spec)
 }
 
 pub(super) struct Builder<'a> {
@@ -41,134 +26,73 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    pub fn resolve(
-        &self,
-        spec: &KernelSpec,
-        directory: &Path,
-        revision: Option<&str>,
-    ) -> Result<KernelBuild> {
-        let repository = Repository::open(directory, self.programs)?;
+    pub fn resolve(&self, spec: &TreeSpec) -> Result<KernelBuild> {
+        let repository = Repository::open(&spec.directory, self.programs)?;
         let scratch = self.cache.scratch()?;
-        let snapshot = repository.snapshot(revision, &scratch.path)?;
+        let snapshot = repository.snapshot(spec.revision.as_deref(), &scratch.path)?;
         let compiler = self.compiler(&repository.directory)?;
         let key = digest(&format!("{} {:?} {compiler}", snapshot.tree, self.recipe));
         let relative = format!("kernels/tree-{}", &key[..20]);
         let path = self
             .cache
             .entry(&relative, entry::is_intact, |draft| self.build(&repository, &snapshot, draft))?;
-        entry::load(&path, spec)
+        entry::load(&path, &KernelSpec::Tree(spec.clone()))
     }
 
     fn compiler(&self, directory: &Path) -> Result<String> {
-        let finished = self.programs.run(&Call::new("gcc", directory).argument("--version"))?;
+        let finished =
+            self.programs.run(&Call::new(self.recipe.compiler(), directory).argument("--version"))?;
         Ok(finished.stdout.lines().next().unwrap_or_default().to_owned())
     }
 
     fn build(&self, repository: &Repository<'_>, snapshot: &Snapshot, draft: &Path) -> Result<()> {
         let name = format!("trees/{}", digest(&repository.directory.to_string_lossy()));
         let _lock = self.cache.lock(&name)?;
-        let workshop = self.cache.path(Path::new(&name).join("source"))?;
-        let (source, output) = (workshop.clone(), workshop.with_file_name("build"));
+        let source = self.cache.path(Path::new(&name).join("source"))?;
+        // One directory per configuration: going to and fro between two must not compile everything again.
+        let folder = format!("build-{}", &digest(&format!("{:?}", self.recipe))[..12]);
+        let output = source.with_file_name(&folder);
         std::fs::create_dir_all(&output).map_err(|error| unwritable(&output, error))?;
-        (self.progress)(&format!("checking out {}", short(&snapshot.commit)));
+        let subject = repository.subject(snapshot);
+        (self.progress)(&format!("checking out {subject}"));
         repository.check_out(snapshot, &source)?;
-        let make = Make { builder: self, source, output };
-        (self.progress)("configuring");
-        make.configure()?;
-        (self.progress)("compiling (minutes the first time, seconds for small changes)");
-        make.run(&["bzImage"])?;
+        let make = Make {
+            programs: self.programs,
+            recipe: &self.recipe,
+            progress: self.progress,
+            source,
+            output,
+            subject,
+        };
+        let mut memory = Memory::load(&make.output);
+        let configured = make.configure(&mut memory);
+        // Kept even when it fails: a half-written configuration must not look like the one before.
+        memory.save(&make.output)?;
+        configured?;
+        let expected = if memory.is_warm() { memory.expected() } else { self.elsewhere(&folder) };
+        let said = make.compile(expected)?;
+        for warning in memory.learn(said.done, &said.warnings) {
+            (self.progress)(&format!("new warning: {warning}"));
+        }
+        memory.save(&make.output)?;
+        self.adopt(draft, &make.output)
+    }
+
+    fn adopt(&self, draft: &Path, output: &Path) -> Result<()> {
         entry::adopt(
             draft,
-            &make.output.join("arch/x86/boot/bzImage"),
-            &make.output.join(".config"),
-            &make.output.join("System.map"),
+            &output.join("arch/x86/boot/bzImage"),
+            &output.join(".config"),
+            &output.join("System.map"),
         )
     }
-}
 
-fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
-}
-
-/// make in the build directory.
-struct Make<'a> {
-    builder: &'a Builder<'a>,
-    source: PathBuf,
-    output: PathBuf,
-}
-
-impl Make<'_> {
-    /// Writes the `.config` of the recipe and checks that Kconfig kept what was asked for.
-    fn configure(&self) -> Result<()> {
-        self.run(&[self.builder.recipe.base])?;
-        let merge = Call::new(self.source.join("scripts/kconfig/merge_config.sh"), &self.source)
-            .arguments(["-m", "-O"])
-            .argument(&self.output)
-            .argument(self.output.join(".config"))
-            .environment("ARCH", "x86_64");
-        let mut fragments = Vec::new();
-        for (name, text) in self.builder.recipe.fragments {
-            let path = self.output.join(format!("gauntlet-{name}"));
-            std::fs::write(&path, text).map_err(|error| unwritable(&path, error))?;
-            fragments.push(path);
-        }
-        self.checked(merge.arguments(fragments))?;
-        self.run(&["olddefconfig"])?;
-        let config = KernelConfig::read(&self.output.join(".config"))?;
-        for (name, text) in self.builder.recipe.fragments {
-            refuse_lost(name, &lost(text, &config))?;
-        }
-        Ok(())
+    /// Objects of the same build of another tree, to expect something of a first one.
+    fn elsewhere(&self, folder: &str) -> Option<usize> {
+        let trees = std::fs::read_dir(self.cache.root().join("trees")).ok()?;
+        let outputs = trees.flatten().map(|tree| tree.path().join(folder));
+        outputs.filter_map(|output: PathBuf| Memory::load(&output).cold).max()
     }
-
-    fn run(&self, targets: &[&str]) -> Result<()> {
-        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        let call = Call::new("make", &self.source)
-            .arguments(["--silent", "ARCH=x86_64"])
-            .argument(format!("--jobs={jobs}"))
-            .argument(format!("O={}", self.output.display()))
-            .arguments(targets);
-        let call = ANONYMOUS.into_iter().fold(call, |call, (name, value)| call.environment(name, value));
-        self.checked(call)
-    }
-
-    fn checked(&self, call: Call) -> Result<()> {
-        let finished = self.builder.programs.run(&call)?;
-        if finished.success {
-            return Ok(());
-        }
-        let log = self.output.join("gauntlet-build.log");
-        std::fs::write(&log, format!("{}{}", finished.stdout, finished.stderr))
-            .map_err(|error| unwritable(&log, error))?;
-        Err(self.failure(&finished).hint(format!("everything the build said: {}", log.display())))
-    }
-
-    fn failure(&self, finished: &Finished) -> Error {
-        let output = format!("{}\n{}", finished.stderr, finished.stdout);
-        let Some(complaint) = first_error(&output, &self.source.to_string_lossy()) else {
-            return Error::usage("the kernel does not build, and make does not say why");
-        };
-        // Tools and headers of the host are the machine's business, everything else the tree's.
-        let host =
-            ["not found", "libelf", "gelf.h", "openssl/"].iter().any(|sign| complaint.message.contains(sign));
-        if host {
-            return Error::infra(format!("the kernel cannot be built here: {}", complaint.message))
-                .hint(NEEDED);
-        }
-        let error = Error::usage(format!("the kernel does not build: {}", complaint.message));
-        match complaint.place {
-            Some(place) => error.at(place),
-            None => error,
-        }
-    }
-}
-
-fn refuse_lost(fragment: &str, lost: &[&str]) -> Result<()> {
-    if lost.is_empty() {
-        return Ok(());
-    }
-    Err(Error::usage(format!("this tree does not take from {fragment}: {}", lost.join(", ")))
-        .hint("a symbol is dropped when it is gone from this version or something it depends on is not set"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// One call of a program: plain data, so that a fake can tell what was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,9 @@ pub struct Finished {
 pub trait Programs {
     /// Waits for the program. Errors: it could not be started.
     fn run(&self, call: &Call) -> Result<Finished>;
+
+    /// The same, telling each line of both streams, in order, as it comes. They are one in what is left.
+    fn watch(&self, call: &Call, line: &mut dyn FnMut(&str)) -> Result<Finished>;
 }
 
 /// What a surrounding `make test` or git hook exports and what must not reach the build.
@@ -78,25 +82,82 @@ pub struct MachinePrograms;
 
 impl Programs for MachinePrograms {
     fn run(&self, call: &Call) -> Result<Finished> {
-        let mut command = Command::new(&call.program);
-        for name in FOREIGN {
-            command.env_remove(name);
-        }
-        command
-            .args(&call.arguments)
-            .current_dir(&call.directory)
-            .env("LC_ALL", "C")
-            .envs(call.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null());
-        die_with_us(&mut command);
-        let output = command.output().map_err(|error| missing(call, error))?;
+        let output = command(call).output().map_err(|error| missing(call, error))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        refuse_interrupted(output.status)?;
         Ok(Finished {
             success: output.status.success(),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
         })
     }
+
+    fn watch(&self, call: &Call, line: &mut dyn FnMut(&str)) -> Result<Finished> {
+        let trouble =
+            |error| Error::infra(format!("cannot follow {}", call.program.display())).because(error);
+        let (reader, writer) = std::io::pipe().map_err(trouble)?;
+        let mut command = command(call);
+        command.stdout(writer.try_clone().map_err(trouble)?).stderr(writer);
+        let mut child = command.spawn().map_err(|error| missing(call, error))?;
+        // The command holds our copies of the writing end; without it the program's end closes the pipe.
+        drop(command);
+        let mut all = String::new();
+        let mut reader = BufReader::new(reader);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).map_err(trouble)? > 0 {
+            let text = String::from_utf8_lossy(&bytes);
+            line(text.trim_end());
+            if all.len() < MOST_OUTPUT {
+                all.push_str(&text);
+            }
+            bytes.clear();
+        }
+        let status = child.wait().map_err(trouble)?;
+        refuse_interrupted(status)?;
+        Ok(Finished { success: status.success(), stdout: all, stderr: String::new() })
+    }
+}
+
+/// Output kept of one program: the first error is what counts, and it is near the beginning of what went wrong.
+const MOST_OUTPUT: usize = 64 << 20;
+
+fn command(call: &Call) -> Command {
+    let mut command = Command::new(&call.program);
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
+    command
+        .args(&call.arguments)
+        .current_dir(&call.directory)
+        .env("LC_ALL", "C")
+        .envs(call.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null());
+    die_with_us(&mut command);
+    command
+}
+
+/// A Ctrl-C at the terminal reaches the program as well; that it stopped is no failure of the tree.
+fn refuse_interrupted(status: ExitStatus) -> Result<()> {
+    use std::os::unix::process::ExitStatusExt;
+    let by_hand = [Some(rustix::process::Signal::INT.as_raw()), Some(rustix::process::Signal::TERM.as_raw())];
+    match by_hand.contains(&status.signal()) {
+        true => Err(Error::interrupted()),
+        false => Ok(()),
+    }
+}
+
+/// The connection to the job server of a make that called us (info make, "Job Slots"), if there is one: then its slots
+/// bound our compilers, too.
+pub fn job_server(makeflags: Option<&str>) -> Option<String> {
+    let flags: Vec<&str> = makeflags?
+        .split_ascii_whitespace()
+        .filter(|word| word.starts_with("--jobserver-") || is_jobs(word))
+        .collect();
+    flags.iter().any(|word| word.starts_with("--jobserver-")).then(|| format!(" {}", flags.join(" ")))
+}
+
+fn is_jobs(word: &str) -> bool {
+    word.strip_prefix("-j").is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A make that outlived us would go on in a build directory that the next invocation takes over. The signal follows
@@ -136,6 +197,33 @@ mod tests {
             .environment("WORD", "err");
         let finished = MachinePrograms.run(&call).unwrap();
         assert_eq!(finished, Finished { success: false, stdout: "out\n".into(), stderr: "err\n".into() });
+    }
+
+    #[test]
+    fn both_streams_are_told_in_order_while_they_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let call = Call::new("sh", folder.path()).arguments(["-c", "echo a; echo b >&2; echo c; printf d"]);
+        let mut lines = Vec::new();
+        let finished = MachinePrograms.watch(&call, &mut |line| lines.push(line.to_owned())).unwrap();
+        assert_eq!(lines, ["a", "b", "c", "d"]);
+        assert_eq!((finished.success, finished.stdout.as_str()), (true, "a\nb\nc\nd"));
+    }
+
+    #[test]
+    fn a_stopped_program_is_no_failed_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let call = Call::new("sh", folder.path()).arguments(["-c", "kill -INT $$"]);
+        assert_eq!(MachinePrograms.run(&call).unwrap_err().kind, crate::Kind::Interrupted);
+    }
+
+    #[test]
+    fn the_job_server_is_joined_where_there_is_one() {
+        assert_eq!(
+            job_server(Some("n -j8 --jobserver-auth=3,4 -- LLVM=1")).as_deref(),
+            Some(" -j8 --jobserver-auth=3,4")
+        );
+        assert_eq!(job_server(Some("-j1 --no-print-directory")), None);
+        assert_eq!(job_server(None), None);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use super::program::{Call, Programs};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
+/// Subject of the commit that holds the files as they are.
+const UNCOMMITTED: &str = "gauntlet: the files as they are";
+
 /// One state of a git tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -55,6 +58,29 @@ impl<'a> Repository<'a> {
         }
     }
 
+    /// How a person calls the snapshot: the abbreviated hash and the subject of its commit.
+    pub fn subject(&self, snapshot: &Snapshot) -> String {
+        let short = snapshot.commit.get(..12).unwrap_or(&snapshot.commit);
+        match self.git(["log", "-1", "--format=%s", &snapshot.commit]) {
+            Ok(subject) if subject == UNCOMMITTED => "the working tree".to_owned(),
+            Ok(subject) => format!("{short} (\"{subject}\")"),
+            Err(_) => short.to_owned(),
+        }
+    }
+
+    /// Hash and subject of the base, then of every commit that the tip contains and the base does not, oldest first.
+    pub fn between(&self, base: &str, tip: &str) -> Result<Vec<(String, String)>> {
+        let [base, tip] = [base, tip].map(|typed| self.revision(&format!("{typed}^{{commit}}"), typed));
+        let (base, range) = (base?, tip?);
+        let range = format!("{base}..{range}");
+        let first = self.git(["log", "-1", "--format=%H%x09%s", &base])?;
+        let others = self.git(["log", "--topo-order", "--reverse", "--format=%H%x09%s", &range])?;
+        let lines = first.lines().chain(others.lines());
+        let split =
+            |line: &str| line.split_once('\t').map(|(hash, subject)| (hash.to_owned(), subject.to_owned()));
+        Ok(lines.filter_map(split).collect())
+    }
+
     fn revision(&self, expression: &str, typed: &str) -> Result<String> {
         self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", expression]).map_err(|_| {
             Error::usage(format!("`{typed}` is no revision of {}", self.directory.display()))
@@ -72,7 +98,7 @@ impl<'a> Repository<'a> {
         let _ = std::fs::copy(self.directory.join(own), &index);
         self.run(with_index(&["add", "--all"]))?;
         let tree = self.run(with_index(&["write-tree"]))?;
-        let commit = self.call(&["commit-tree", "-m", "gauntlet: the files as they are", &tree]);
+        let commit = self.call(&["commit-tree", "-m", UNCOMMITTED, &tree]);
         // The same files must give the same commit.
         let always = [
             ("GIT_AUTHOR_NAME", "gauntlet"),

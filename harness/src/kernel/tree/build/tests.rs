@@ -1,9 +1,19 @@
+use super::super::program::Finished;
+use super::super::recipe::{Base, Fragment};
 use super::*;
 use crate::kernel::image::tests::bzimage;
 use std::cell::{Cell, RefCell};
 
-const RECIPE: Recipe =
-    Recipe { base: "tinyconfig", fragments: &[("base.config", "CONFIG_A=y\nCONFIG_B=y\n")] };
+fn recipe() -> Recipe {
+    Recipe {
+        base: Base::Target { name: "tinyconfig".into(), seed: None },
+        fragments: vec![
+            Fragment { name: "tiny".into(), text: "CONFIG_A=y\n".into() },
+            Fragment { name: "base".into(), text: "CONFIG_B=y\n".into() },
+        ],
+        variables: [("W".to_owned(), "1".to_owned())].into(),
+    }
+}
 
 /// Real git; make, the compiler and merge_config.sh are played.
 struct Fake {
@@ -12,6 +22,7 @@ struct Fake {
     kept: &'static str,
     compiler: Cell<&'static str>,
     broken: Cell<bool>,
+    warning: Cell<&'static str>,
 }
 
 impl Fake {
@@ -35,6 +46,7 @@ impl Fake {
                 std::fs::create_dir_all(image.parent().unwrap()).unwrap();
                 std::fs::write(image, bzimage()).unwrap();
                 std::fs::write(output.join("System.map"), vec![b'x'; 5000]).unwrap();
+                return done(&format!("  CC      fs/open.o\n{}", self.warning.get()));
             }
         }
         done("")
@@ -51,11 +63,19 @@ impl Programs for Fake {
             "git" => MachinePrograms.run(call),
             "gcc" => Ok(done(self.compiler.get())),
             "make" => Ok(self.make(call)),
+            "ccache" => Ok(Finished { success: false, ..done("") }),
             script => {
                 assert!(script.ends_with("scripts/kconfig/merge_config.sh"), "{script}");
                 Ok(done(""))
             }
         }
+    }
+
+    fn watch(&self, call: &Call, line: &mut dyn FnMut(&str)) -> Result<Finished> {
+        assert!(call.arguments.iter().any(|argument| argument == "W=1"), "variables reach make");
+        let finished = self.run(call)?;
+        finished.stdout.lines().chain(finished.stderr.lines()).for_each(line);
+        Ok(finished)
     }
 }
 
@@ -63,6 +83,7 @@ struct Bench {
     folder: tempfile::TempDir,
     cache: Cache,
     fake: Fake,
+    said: RefCell<Vec<String>>,
 }
 
 impl Bench {
@@ -74,8 +95,9 @@ impl Bench {
             kept,
             compiler: Cell::new("gcc (Debian) 12.2.0"),
             broken: Cell::new(false),
+            warning: Cell::new(""),
         };
-        let bench = Bench { folder, cache, fake };
+        let bench = Bench { folder, cache, fake, said: RefCell::default() };
         bench.write("scripts/kconfig/merge_config.sh", "");
         bench.write("fs/open.c", "int a;\n");
         bench.git(&["init", "-q"]);
@@ -107,8 +129,14 @@ impl Bench {
     }
 
     fn build(&self, revision: Option<&str>) -> Result<KernelBuild> {
-        let builder = Builder { programs: &self.fake, recipe: RECIPE, cache: &self.cache, progress: &|_| {} };
-        builder.resolve(&KernelSpec::Host, &self.tree(), revision)
+        let progress = |text: &str| self.said.borrow_mut().push(text.to_owned());
+        let builder =
+            Builder { programs: &self.fake, recipe: recipe(), cache: &self.cache, progress: &progress };
+        builder.resolve(&TreeSpec {
+            directory: self.tree(),
+            revision: revision.map(str::to_owned),
+            ..TreeSpec::default()
+        })
     }
 
     fn compiled(&self) -> usize {
@@ -178,8 +206,39 @@ fn an_emptied_cache_is_filled_again() {
 fn symbols_that_did_not_stick_are_named() {
     let bench = Bench::new("CONFIG_A=y\n");
     let error = bench.build(Some("HEAD")).unwrap_err();
-    assert_eq!(error.message, "this tree does not take from base.config: CONFIG_B=y");
+    assert_eq!(error.message, "this tree does not take from base: CONFIG_B=y");
+    assert!(error.hints[0].contains("CONFIG_B is unknown to this tree"), "{error:?}");
     assert_eq!(bench.compiled(), 0);
+}
+
+#[test]
+fn a_configuration_is_made_once_and_again_when_kconfig_files_change() {
+    let bench = Bench::new(ALL);
+    let configured = || bench.fake.makes.borrow().iter().filter(|target| *target == "olddefconfig").count();
+    bench.build(Some("HEAD")).unwrap();
+    bench.write("fs/open.c", "int b;\n");
+    bench.commit();
+    bench.build(Some("HEAD")).unwrap();
+    assert_eq!((configured(), bench.compiled()), (1, 2));
+    bench.write("fs/Kconfig", "config A\n");
+    bench.git(&["add", "--all"]);
+    bench.commit();
+    bench.build(Some("HEAD")).unwrap();
+    assert_eq!(configured(), 2);
+}
+
+#[test]
+fn a_warning_that_an_earlier_build_did_not_have_is_shown() {
+    let bench = Bench::new(ALL);
+    bench.fake.warning.set("fs/old.c:1:1: warning: old\n");
+    bench.build(Some("HEAD")).unwrap();
+    bench.write("fs/open.c", "int b;\n");
+    bench.commit();
+    bench.fake.warning.set("fs/old.c:9:1: warning: old\nfs/open.c:1:5: warning: unused\n");
+    bench.build(Some("HEAD")).unwrap();
+    let said = bench.said.borrow();
+    let warnings: Vec<&String> = said.iter().filter(|text| text.contains("warning")).collect();
+    assert_eq!(warnings, ["new warning: fs/open.c:1:5: unused"]);
 }
 
 #[test]
@@ -187,7 +246,7 @@ fn a_failed_build_is_one_error_with_its_place() {
     let bench = Bench::new(ALL);
     bench.fake.broken.set(true);
     let error = bench.build(Some("HEAD")).unwrap_err();
-    assert_eq!(error.message, "the kernel does not build: expected declaration");
+    assert!(error.message.contains("(\"change\") does not build: expected declaration"), "{error}");
     assert_eq!(error.place.as_deref(), Some("fs/open.c:7:1"));
     assert!(error.hints[0].contains("gauntlet-build.log"));
     bench.fake.broken.set(false);
