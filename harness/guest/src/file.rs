@@ -42,6 +42,12 @@ pub fn reopen(fd: &impl AsRawFd, flags: i32) -> Result<OwnedFd, Errno> {
     open_at(libc::AT_FDCWD, &path, flags | libc::O_CLOEXEC, 0)
 }
 
+/// memfd_create(2): a close-on-exec file in memory.
+pub fn in_memory(flags: u32) -> Result<OwnedFd, Errno> {
+    // SAFETY: the name is a constant string.
+    unsafe { syscall!(libc::SYS_memfd_create, c"gauntlet".as_ptr(), libc::MFD_CLOEXEC | flags) }.map(owned)
+}
+
 pub fn write(fd: &impl AsRawFd, bytes: &[u8]) -> Result<i64, Errno> {
     // SAFETY: the buffer is ours and as long as said.
     unsafe { syscall!(libc::SYS_write, fd.as_raw_fd(), bytes.as_ptr(), bytes.len()) }

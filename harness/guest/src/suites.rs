@@ -10,6 +10,7 @@ pub mod kexec_file_load;
 pub mod memfd;
 pub mod renameat2;
 pub mod seccomp;
+pub mod userfaultfd;
 
 /// Every suite.
 pub const SUITES: &[&Suite] = &[
@@ -21,6 +22,7 @@ pub const SUITES: &[&Suite] = &[
     &bpf::SUITE,
     &kexec_file_load::SUITE,
     &deadline::SUITE,
+    &userfaultfd::SUITE,
 ];
 
 /// Every case with its full name, `suite/case`.

@@ -64,6 +64,13 @@ macro_rules! syscall {
     }};
 }
 
+/// Major and minor of the running kernel, for promises that came with a release and cannot be asked for.
+pub fn release() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 /// Turns a C-style result into a `Result`.
 pub fn check(value: i64) -> Result<i64, Errno> {
     if value == -1 { Err(Errno::last()) } else { Ok(value) }

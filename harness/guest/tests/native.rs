@@ -8,14 +8,24 @@ use gauntlet_guest::{Case, Context, Need, Stop, Suite, child, helper, suites};
 use std::path::PathBuf;
 
 /// Suites whose cases touch nothing but themselves and their scratch directory.
-const SAFE: &[&str] = &["getrandom", "memfd", "renameat2", "execveat", "seccomp", "bpf"];
+const SAFE: &[&str] = &["getrandom", "memfd", "renameat2", "execveat", "seccomp", "bpf", "userfaultfd"];
 
 /// Cases of those that change settings of the whole machine.
-const UNSAFE: &[&str] =
-    &["bpf/interpreter_", "bpf/disabled_", "bpf/privileged_", "bpf/pointer_", "bpf/long_or_"];
+const UNSAFE: &[&str] = &[
+    "bpf/interpreter_",
+    "bpf/disabled_",
+    "bpf/privileged_",
+    "bpf/pointer_",
+    "bpf/long_or_",
+    "userfaultfd/privilege_",
+    "userfaultfd/sysctl_",
+    "userfaultfd/user_mode_only_needs_",
+    "userfaultfd/device_",
+    "userfaultfd/huge_",
+];
 
 /// Suites whose every call needs privilege.
-const ROOT_ONLY: &[&str] = &["bpf"];
+const ROOT_ONLY: &[&str] = &["bpf", "userfaultfd"];
 
 fn main() {
     let arguments: Vec<_> = std::env::args_os().collect();
