@@ -8,8 +8,10 @@ use crate::{Case, Need, Suite, cases};
 mod arguments;
 mod bytes;
 mod calls;
+mod signals;
+mod streams;
 
-use {arguments::*, bytes::*};
+use {arguments::*, bytes::*, signals::*, streams::*};
 
 pub const SUITE: Suite =
     Suite { name: "getrandom", about: "getrandom(2): random bytes without a file", needs: &[], cases: CASES };
@@ -20,11 +22,20 @@ const CASES: &[Case] = cases! {
     large_request_is_filled_to_its_end: "getrandom(2) RETURN VALUE: the number of bytes copied to buf";
     blocks_of_the_stream_do_not_repeat: "random(7): a cryptographically secure pseudorandom number generator";
     bits_are_balanced: "random(7): a cryptographically secure pseudorandom number generator";
+    byte_values_are_evenly_spread: "random(7): a cryptographically secure pseudorandom number generator";
+    stream_is_unrelated_to_itself_shifted: "random(7): a cryptographically secure pseudorandom number generator";
+    successive_calls_are_unrelated: "random(7): a cryptographically secure pseudorandom number generator";
+    flags_and_lengths_repeat_nothing: "random(4): since Linux 5.6, one generator whatever the flags";
     successive_calls_differ: "getrandom(2): a series of random bytes, for seeding generators and cryptography";
     parent_and_child_draw_different_bytes: "random(7): no state is kept in the process, so fork(2) repeats nothing";
+    children_forked_at_once_draw_different_bytes: "random(7): no state is kept in the process, so fork(2) repeats nothing";
+    threads_draw_different_bytes: "random(7): one generator for the whole system; clone(2) CLONE_VM";
     cpus_draw_different_bytes: "random(7): one generator for the whole system", needs [Need::Cpus(2)];
     short_request_is_never_interrupted: "getrandom(2): up to 256 bytes will not be interrupted by signals";
+    interrupted_request_reports_what_it_wrote: "getrandom(2) Interruption by a signal handler: EINTR or a partial count";
+    request_of_32_mib_is_cut_by_a_byte_at_most: "getrandom(2) NOTES: at most 33554431 bytes from the urandom source";
     ready_pool_never_blocks: "getrandom(2) GRND_NONBLOCK: EAGAIN only while the pool is uninitialized";
+    every_flag_combination_delivers_every_length: "getrandom(2): flags is a bit mask that can contain zero or more";
     random_flag_draws_from_the_same_generator: "random(4): since Linux 5.6, /dev/random differs in blocking only";
     insecure_flag_is_accepted: "getrandom(2) GRND_INSECURE, since Linux 5.6";
     insecure_with_random_is_refused: "getrandom(2) ERRORS: EINVAL, GRND_INSECURE together with GRND_RANDOM";

@@ -14,6 +14,27 @@ pub fn ready_pool_never_blocks(_: &Context) -> CaseResult {
     Ok(())
 }
 
+/// "Full length always delivered" holds for whatever may be combined.
+pub fn every_flag_combination_delivers_every_length(_: &Context) -> CaseResult {
+    draw::<1>(0)?;
+    for flags in [0, NONBLOCK, RANDOM, RANDOM | NONBLOCK, INSECURE, INSECURE | NONBLOCK] {
+        for length in [0, 1, 255, 256, 257, 512, 513, PAGE - 1, PAGE, PAGE + 1] {
+            let mut buffer = vec![0; length];
+            check_eq!(
+                getrandom(&mut buffer, flags),
+                Ok(length),
+                "getrandom of {length} bytes, flags {flags:#x}"
+            );
+            let tail = buffer.len().saturating_sub(16);
+            check!(
+                length < 16 || buffer[tail..].iter().any(|&byte| byte != 0),
+                "the last 16 of {length} bytes with flags {flags:#x} are zero"
+            );
+        }
+    }
+    Ok(())
+}
+
 pub fn random_flag_draws_from_the_same_generator(_: &Context) -> CaseResult {
     draw::<1>(0)?;
     // Before 5.6, a blocking pool gave at most 512 bytes at once, and fewer when it ran low.
@@ -118,6 +139,10 @@ pub fn buffer_with_a_hole_is_not_overrun(_: &Context) -> CaseResult {
             refused => fails_with(&what, refused, libc::EFAULT)?,
         }
         let (before, after) = (PAGE - inside as usize, PAGE);
+        let reported = &mapping.bytes()[before..before + result.unwrap_or(0)];
+        // 16 bytes equal the canary with probability 2^-128.
+        let unwritten = reported.chunks_exact(16).position(|chunk| chunk == [0xa5; 16]);
+        check_eq!(unwritten.map(|at| 16 * at), None, "{what}: offset of 16 bytes reported and not written");
         let touched = |bytes: &[u8]| bytes.iter().any(|&byte| byte != 0xa5);
         if touched(&mapping.bytes()[..before]) || touched(&mapping.bytes()[after..]) {
             return Err(Stop::Fail(format!("{what}: memory outside the accessible part was written to")));

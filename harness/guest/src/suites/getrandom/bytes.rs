@@ -2,10 +2,10 @@
 
 use super::calls::{draw, getrandom};
 use crate::case::{exists, setup, succeeds};
-use crate::sys::{Errno, check as result_of, read_all};
+use crate::mapping::Mapping;
+use crate::sys::{Errno, read_all};
 use crate::{CaseResult, Context, Stop, check, check_eq, child, syscall};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 pub fn fills_the_whole_buffer(_: &Context) -> CaseResult {
     for length in [1, 2, 255, 256] {
@@ -17,10 +17,12 @@ pub fn fills_the_whole_buffer(_: &Context) -> CaseResult {
     Ok(())
 }
 
-/// Lengths around those of a key, a block of the cipher, the promise of 256 bytes, and a page; aligned and not.
+/// Every length up to a block of the cipher and its neighbours; around the promise of 256 bytes, and around one page
+/// and two; aligned and not.
 pub fn writes_exactly_the_bytes_it_reports(_: &Context) -> CaseResult {
     const GUARD: usize = 64;
-    for length in [1, 7, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 4095, 4096, 4097] {
+    let lengths = (1..=66).chain(127..=129).chain(250..=262).chain(4093..=4099).chain(8191..=8193);
+    for length in lengths {
         for shift in [0, 1] {
             let start = GUARD + shift;
             let mut changed = vec![false; start + length + GUARD];
@@ -48,6 +50,17 @@ pub fn large_request_is_filled_to_its_end(_: &Context) -> CaseResult {
     check_eq!(n, buffer.len(), "bytes returned without a signal");
     // 16 zero bytes at one place have probability 2^-128.
     let empty = buffer.chunks_exact(16).position(|chunk| chunk == [0; 16]);
+    check_eq!(empty.map(|at| 16 * at), None, "offset of 16 bytes that were left zero");
+    Ok(())
+}
+
+/// getrandom(2) NOTES: from the urandom source, a request returns at most 33554431 bytes. Since 5.18 none is cut.
+pub fn request_of_32_mib_is_cut_by_a_byte_at_most(_: &Context) -> CaseResult {
+    const LIMIT: usize = 33_554_431;
+    let mut mapping = Mapping::anonymous(LIMIT + 1, libc::PROT_READ | libc::PROT_WRITE)?;
+    let n = succeeds("getrandom of 32 MiB", exists("getrandom", getrandom(mapping.bytes(), 0))?)?;
+    check!(n == LIMIT || n == LIMIT + 1, "getrandom of 32 MiB returned {n} bytes without a signal");
+    let empty = mapping.bytes()[..n].chunks_exact(16).position(|chunk| chunk == [0; 16]);
     check_eq!(empty.map(|at| 16 * at), None, "offset of 16 bytes that were left zero");
     Ok(())
 }
@@ -122,41 +135,4 @@ pub fn cpus_draw_different_bytes(_: &Context) -> CaseResult {
         }
     }
     Ok(())
-}
-
-static SIGNALS: AtomicU32 = AtomicU32::new(0);
-
-extern "C" fn count_signal(_: i32) {
-    SIGNALS.fetch_add(1, Ordering::Relaxed);
-}
-
-/// However signals fall, no short request may be cut or fail; more of them only make the case sharper.
-pub fn short_request_is_never_interrupted(_: &Context) -> CaseResult {
-    draw::<1>(0)?;
-    // SAFETY: the handler only counts; the structures are ours. Without SA_RESTART, an interruption would show.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = count_signal as extern "C" fn(i32) as usize;
-        let set = libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
-        setup("sigaction", result_of(set.into()))?;
-    }
-    // 50 µs: some twenty calls on any machine.
-    set_timer(50)?;
-    let mut result = Ok(());
-    for _ in 0..5_000 {
-        result = draw::<256>(0).map(drop);
-        if result.is_err() || SIGNALS.load(Ordering::Relaxed) >= 100 {
-            break;
-        }
-    }
-    set_timer(0)?;
-    result
-}
-
-fn set_timer(microseconds: libc::suseconds_t) -> CaseResult {
-    let interval = libc::timeval { tv_sec: 0, tv_usec: microseconds };
-    let timer = libc::itimerval { it_interval: interval, it_value: interval };
-    // SAFETY: the structure is ours; the old value is not asked for.
-    let set = unsafe { syscall!(libc::SYS_setitimer, libc::ITIMER_REAL, &raw const timer, 0) };
-    setup("setitimer", set).map(drop)
 }
