@@ -19,17 +19,22 @@ impl Mapping {
     /// Private memory, zero-filled.
     pub fn anonymous(length: usize, protection: i32) -> Result<Mapping, Stop> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        setup("mmap", Mapping::new(length, protection, flags, -1))
+        setup("mmap", Mapping::new(length, protection, flags, -1, 0))
     }
 
     /// A part of a file from its beginning. What this returns may be what the case judges.
     pub fn of(fd: &impl AsRawFd, length: usize, protection: i32, flags: i32) -> Result<Mapping, Errno> {
-        Mapping::new(length, protection, flags, fd.as_raw_fd())
+        Mapping::new(length, protection, flags, fd.as_raw_fd(), 0)
     }
 
-    fn new(length: usize, protection: i32, flags: i32, fd: i32) -> Result<Mapping, Errno> {
+    /// A part of a file that is shared, readable and writable, from this offset.
+    pub fn shared_at(fd: &impl AsRawFd, offset: u64, length: usize) -> Result<Mapping, Errno> {
+        Mapping::new(length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd.as_raw_fd(), offset)
+    }
+
+    fn new(length: usize, protection: i32, flags: i32, fd: i32, offset: u64) -> Result<Mapping, Errno> {
         // SAFETY: the kernel chooses an address where nothing of ours is.
-        let address = unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, fd, 0) }?;
+        let address = unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, fd, offset) }?;
         Ok(Mapping { address: address as u64, length })
     }
 
@@ -56,6 +61,18 @@ impl Mapping {
         assert!(offset < self.length, "inside the mapping");
         // SAFETY: as in `peek`.
         unsafe { std::ptr::write_volatile((self.address as *mut u8).add(offset), byte) }
+    }
+
+    /// A number of four bytes as it is in memory now, in the machine's order.
+    pub fn peek32(&self, offset: usize) -> u32 {
+        u32::from_ne_bytes([0, 1, 2, 3].map(|at| self.peek(offset + at)))
+    }
+
+    /// Writes a number of four bytes.
+    pub fn poke32(&mut self, offset: usize, value: u32) {
+        for (at, byte) in value.to_ne_bytes().into_iter().enumerate() {
+            self.poke(offset + at, byte);
+        }
     }
 
     /// Changes the protection of all of it; must work.

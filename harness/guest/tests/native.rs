@@ -12,6 +12,7 @@ const SAFE: &[&str] = &["getrandom", "memfd", "renameat2", "execveat", "seccomp"
 
 /// Cases of those that change settings of the whole machine.
 const UNSAFE: &[&str] = &[
+    "memfd/huge_file_keeps",
     "bpf/interpreter_",
     "bpf/disabled_",
     "bpf/privileged_",

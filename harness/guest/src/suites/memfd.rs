@@ -4,14 +4,17 @@ use crate::{Case, Need, Suite, cases};
 
 mod attack;
 mod calls;
+mod combination;
 mod create;
 mod exec;
 mod huge;
+mod ring;
+mod roads;
 mod sealing;
 mod size;
 mod write;
 
-use {attack::*, create::*, exec::*, huge::*, sealing::*, size::*, write::*};
+use {attack::*, combination::*, create::*, exec::*, huge::*, roads::*, sealing::*, size::*, write::*};
 
 pub const SUITE: Suite = Suite {
     name: "memfd",
@@ -36,6 +39,7 @@ const CASES: &[Case] = cases! {
     same_name_makes_another_file: "memfd_create(2): multiple files can have the same name without side effects";
     name_outside_memory_is_refused: "memfd_create(2) ERRORS: EFAULT, name points to invalid memory";
     unknown_flag_is_refused: "memfd_create(2) ERRORS: EINVAL, flags included unknown bits";
+    descriptor_limit_is_respected: "memfd_create(2) ERRORS: EMFILE, the per-process limit on open descriptors";
     cloexec_is_set_only_on_request: "memfd_create(2) MFD_CLOEXEC";
     offset_beyond_4_gib_works: "memfd_create(2): the O_LARGEFILE flag is set";
     truncated_bytes_do_not_come_back: "ftruncate(2): the extended part reads as null bytes";
@@ -52,6 +56,12 @@ const CASES: &[Case] = cases! {
     files_without_seals_are_refused: "fcntl(2) ERRORS: EINVAL, the filesystem containing the inode does not support sealing";
     sealing_needs_no_privilege: "fcntl(2) File Sealing: seals restrict what the holder of any descriptor can do";
     privilege_breaks_no_seal: "fcntl(2) File Sealing: the operations fail with EPERM, for anyone";
+
+    every_set_of_seals_forbids_exactly_its_changes: "fcntl(2) File Sealing: each seal and the operations it affects";
+    order_of_sealing_does_not_matter: "fcntl(2) File Sealing: F_ADD_SEALS adds the seals to the set of seals";
+    adding_a_seal_again_changes_nothing: "fcntl(2) F_ADD_SEALS: if the file already has the seal, this has no effect";
+    mappings_that_cannot_write_do_not_hinder_sealing: "fcntl(2) ERRORS: EBUSY, a writable, shared mapping exists";
+    path_descriptor_knows_no_seals: "open(2) O_PATH: other operations fail with EBADF; fcntl(2)";
 
     shrink_seal_refuses_every_shrinking: "fcntl(2) F_SEAL_SHRINK: affects open(2) with O_TRUNC, truncate(2), ftruncate(2)";
     shrink_seal_refuses_nothing_else: "fcntl(2) F_SEAL_SHRINK: the file cannot be reduced in size";
@@ -71,10 +81,20 @@ const CASES: &[Case] = cases! {
     future_write_seal_spares_the_mappings_there_are: "fcntl(2) F_SEAL_FUTURE_WRITE: mappings created before stay writable";
     sealed_file_reads_as_before: "fcntl(2) File Sealing: seals restrict modification";
 
+    vectored_writes_are_held_to_the_seals: "fcntl(2) F_SEAL_WRITE, F_SEAL_GROW; pwritev2(2)";
+    splice_is_held_to_the_seals: "fcntl(2) F_SEAL_WRITE, F_SEAL_GROW; splice(2)";
+    sendfile_is_held_to_the_seals: "fcntl(2) F_SEAL_WRITE, F_SEAL_GROW; sendfile(2)";
+    copy_file_range_is_held_to_the_seals: "fcntl(2) F_SEAL_WRITE, F_SEAL_GROW; copy_file_range(2)";
+    asynchronous_writes_are_held_to_the_seals: "fcntl(2) F_SEAL_WRITE, F_SEAL_GROW; io_submit(2)", needs [Need::Config("AIO")];
+    io_uring_is_held_to_the_seals: "fcntl(2) F_SEAL_WRITE, F_SEAL_GROW; io_uring_enter(2)", needs [Need::Config("IO_URING")];
+    writes_into_another_process_are_held_to_the_seals: "fcntl(2) F_SEAL_WRITE; process_vm_writev(2) ERRORS: EFAULT";
+    write_seal_is_refused_while_pages_are_in_a_pipe: "fcntl(2) ERRORS: EBUSY, asynchronous I/O operations pending on the file";
+
     write_to_a_pipe_spares_the_page_spliced_into_it: "splice(2): the file is read; CVE-2022-0847";
     write_through_proc_mem_spares_the_file: "fcntl(2) F_SEAL_WRITE: you cannot modify the contents; proc_pid_mem(5)";
     path_in_proc_is_held_to_the_seals: "fcntl(2) F_SEAL_SHRINK, F_SEAL_GROW: truncate(2)";
 
+    file_without_either_flag_is_executable: "memfd_create(2); mfd_noexec.rst: vm.memfd_noexec=0 acts like MFD_EXEC";
     exec_flag_makes_an_executable: "memfd_create(2) MFD_EXEC", needs [EXEC];
     exec_flag_with_noexec_flag_is_refused: "mfd_noexec.rst: MFD_EXEC and MFD_NOEXEC_SEAL exclude each other", needs [EXEC];
     noexec_flag_makes_what_nobody_can_execute: "mfd_noexec.rst MFD_NOEXEC_SEAL: not executable, and never will be", needs [EXEC];
@@ -82,9 +102,12 @@ const CASES: &[Case] = cases! {
     exec_seal_on_an_executable_seals_its_bytes: "fcntl(2) F_SEAL_EXEC: on an executable, implies the other content seals", needs [EXEC];
     noexec_sysctl_1_changes_the_default: "mfd_noexec.rst: vm.memfd_noexec=1 acts like MFD_NOEXEC_SEAL", needs [EXEC, NAMESPACE, SETTING];
     noexec_sysctl_2_refuses_executables: "mfd_noexec.rst: vm.memfd_noexec=2 refuses without MFD_NOEXEC_SEAL", needs [STRICT, NAMESPACE, SETTING];
+    noexec_sysctl_cannot_be_loosened_in_a_child_namespace: "mfd_noexec.rst: a child namespace cannot have a lower value", needs [STRICT, NAMESPACE, SETTING];
+    noexec_sysctl_refuses_other_values: "mfd_noexec.rst: the values of vm.memfd_noexec are 0, 1 and 2", needs [EXEC, NAMESPACE, SETTING];
 
     huge_file_counts_in_huge_pages: "memfd_create(2) MFD_HUGETLB: on the hugetlbfs filesystem", needs [HUGE];
     size_seals_hold_on_huge_pages: "memfd_create(2): MFD_HUGETLB with MFD_ALLOW_SEALING, since Linux 4.16", needs [HUGE];
     write_seal_holds_on_huge_pages: "memfd_create(2): MFD_HUGETLB with MFD_ALLOW_SEALING, since Linux 4.16", needs [HUGE];
+    huge_file_keeps_its_bytes_when_sealed: "memfd_create(2): MFD_HUGETLB with MFD_ALLOW_SEALING; MFD_HUGE_2MB", needs [HUGE];
     huge_page_size_that_does_not_exist_is_refused: "memfd_create(2) MFD_HUGE_2MB and others: one of the system's sizes", needs [HUGE];
 };

@@ -56,6 +56,25 @@ fn lowest_free() -> Result<i32, Stop> {
     Ok(new(CLOEXEC)?.as_raw_fd())
 }
 
+/// getrlimit(2) RLIMIT_NOFILE: one more than the largest number that can be opened.
+pub fn descriptor_limit_is_respected(_: &Context) -> CaseResult {
+    let free = lowest_free()?;
+    child::isolated(|| {
+        for (limit, fits) in [(free - 1, false), (free, false), (free + 1, true)] {
+            let limits = libc::rlimit { rlim_cur: limit as u64, rlim_max: 4096 };
+            // SAFETY: the limits are ours.
+            let set = unsafe { syscall!(libc::SYS_setrlimit, libc::RLIMIT_NOFILE, &raw const limits) };
+            setup("setrlimit", set)?;
+            let what = format!("memfd_create with descriptor {free} next and a limit of {limit}");
+            match fits {
+                true => drop(succeeds(&what, create(c"limit", CLOEXEC))?),
+                false => fails_with(&what, create(c"limit", CLOEXEC), libc::EMFILE)?,
+            }
+        }
+        Ok(())
+    })
+}
+
 pub fn same_name_makes_another_file(_: &Context) -> CaseResult {
     let (first, second) = (new(CLOEXEC)?, new(CLOEXEC)?);
     setup("pwrite", file::write_at(&first, b"first", 0))?;

@@ -3,9 +3,11 @@
 
 use super::calls::*;
 use crate::case::{exists, fails_with, setup, succeeds};
+use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check_eq, child, file, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+const SETTING: &str = "/proc/sys/vm/memfd_noexec";
 const CONTENT_SEALS: u32 = SEAL_SHRINK | SEAL_GROW | SEAL_WRITE | SEAL_FUTURE_WRITE;
 
 fn mode(fd: &OwnedFd) -> Result<u32, Stop> {
@@ -30,7 +32,7 @@ pub fn exec_flag_with_noexec_flag_is_refused(_: &Context) -> CaseResult {
 }
 
 /// Executes the file itself in a child. An empty file would fail with ENOEXEC if it were executable.
-fn execute(fd: &OwnedFd) -> Result<i64, crate::sys::Errno> {
+fn execute(fd: &OwnedFd) -> Result<i64, Errno> {
     let (path, list) = (c"", [c"memfd".as_ptr(), std::ptr::null()]);
     let (fd, flags) = (fd.as_raw_fd(), libc::AT_EMPTY_PATH);
     // SAFETY: path and list live through the call. These files hold no program, so the call returns.
@@ -100,8 +102,7 @@ pub fn exec_seal_on_an_executable_seals_its_bytes(_: &Context) -> CaseResult {
 /// The setting belongs to the PID namespace, so the case makes one; the rest of the system keeps its own.
 fn with_setting(value: &str, body: impl FnOnce() -> CaseResult) -> CaseResult {
     child::needs_root()?;
-    let setting = "/proc/sys/vm/memfd_noexec";
-    let read = || std::fs::read_to_string(setting);
+    let read = || std::fs::read_to_string(SETTING);
     let before = read().map_err(|error| Stop::Skip(format!("missing sysctl vm.memfd_noexec: {error}")))?;
     if before.trim() != "0" {
         return Err(Stop::Skip(format!("vm.memfd_noexec is already {}", before.trim())));
@@ -109,11 +110,11 @@ fn with_setting(value: &str, body: impl FnOnce() -> CaseResult) -> CaseResult {
     child::isolated(|| {
         // SAFETY: takes no pointers.
         match unsafe { syscall!(libc::SYS_unshare, libc::CLONE_NEWPID) } {
-            Err(crate::sys::Errno(libc::EINVAL)) => return Err(Stop::Skip("missing symbol: PID_NS".into())),
+            Err(Errno(libc::EINVAL)) => return Err(Stop::Skip("missing symbol: PID_NS".into())),
             other => setup("unshare(CLONE_NEWPID)", other)?,
         };
         child::isolated(|| {
-            let written = std::fs::write(setting, value);
+            let written = std::fs::write(SETTING, value);
             written.map_err(|error| Stop::Fail(format!("write of {value} to vm.memfd_noexec: {error}")))?;
             body()
         })
@@ -143,4 +144,51 @@ pub fn noexec_sysctl_2_refuses_executables(_: &Context) -> CaseResult {
         check_eq!(mode(&new(CLOEXEC | NOEXEC_SEAL)?)?, 0o666, "mode of a memfd made with MFD_NOEXEC_SEAL");
         Ok(())
     })
+}
+
+/// A namespace starts with its parent's value and may tighten it, for itself alone.
+pub fn noexec_sysctl_cannot_be_loosened_in_a_child_namespace(_: &Context) -> CaseResult {
+    with_setting("1", || {
+        // SAFETY: takes no pointers.
+        setup("unshare(CLONE_NEWPID)", unsafe { syscall!(libc::SYS_unshare, libc::CLONE_NEWPID) })?;
+        child::isolated(|| {
+            check_eq!(mode(&new(CLOEXEC)?)?, 0o666, "mode of a memfd in a namespace whose parent has 1");
+            let loosened = std::fs::write(SETTING, "0").map_err(|_| Errno::last());
+            fails_with("write of 0 where the parent namespace has 1", loosened, libc::EINVAL)?;
+            check_eq!(mode(&new(CLOEXEC)?)?, 0o666, "mode of a memfd after the refused write of 0");
+            let tightened = std::fs::write(SETTING, "2").map_err(|_| Errno::last());
+            succeeds("write of 2 where the parent namespace has 1", tightened)?;
+            let refused = create(c"code", CLOEXEC | EXEC);
+            fails_with("memfd_create with MFD_EXEC after a write of 2", refused, libc::EACCES)
+        })?;
+        check_eq!(mode(&new(CLOEXEC | EXEC)?)?, 0o777, "mode with MFD_EXEC where a child namespace has 2");
+        Ok(())
+    })
+}
+
+pub fn noexec_sysctl_refuses_other_values(_: &Context) -> CaseResult {
+    with_setting("1", || {
+        for value in ["-1", "3", "100"] {
+            let written = std::fs::write(SETTING, value).map_err(|_| Errno::last());
+            fails_with(&format!("write of {value} to vm.memfd_noexec"), written, libc::EINVAL)?;
+        }
+        check_eq!(mode(&new(CLOEXEC)?)?, 0o666, "mode of a memfd after refused writes");
+        Ok(())
+    })
+}
+
+/// Whoever may execute the file is told so by its mode, as ever (memfd_create(2) before 6.3).
+pub fn file_without_either_flag_is_executable(_: &Context) -> CaseResult {
+    let setting = std::fs::read_to_string(SETTING).unwrap_or_default();
+    if !["", "0"].contains(&setting.trim()) {
+        return Err(Stop::Skip(format!("by design: vm.memfd_noexec is {}", setting.trim())));
+    }
+    for flags in [0, ALLOW_SEALING] {
+        let fd = new(CLOEXEC | flags)?;
+        check_eq!(mode(&fd)?, 0o777, "mode of a memfd made with flags {flags:#x}");
+        fails_with("execveat of an empty memfd", execute(&fd), libc::ENOEXEC)?;
+        succeeds("fchmod to 0644", file::change_mode(&fd, 0o644))?;
+        fails_with("execveat of a memfd without execute bits", execute(&fd), libc::EACCES)?;
+    }
+    Ok(())
 }

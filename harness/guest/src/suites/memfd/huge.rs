@@ -1,9 +1,10 @@
-//! MFD_HUGETLB. Only sizes, seals and metadata: no huge page is ever touched, so none needs to be reserved.
+//! MFD_HUGETLB. But for the last case no huge page is ever touched, so none needs to be reserved.
 
 use super::calls::*;
 use crate::case::{exists, fails_with, setup, succeeds};
+use crate::mapping::Mapping;
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, file};
+use crate::{CaseResult, Context, Stop, check, check_eq, child, file, syscall};
 use std::os::fd::OwnedFd;
 
 /// A new file on huge pages and the size of one.
@@ -74,5 +75,49 @@ pub fn huge_page_size_that_does_not_exist_is_refused(_: &Context) -> CaseResult 
         let created = create(c"huge", CLOEXEC | HUGETLB | shift << 26);
         check!(created.is_err(), "memfd_create with MFD_HUGETLB and pages of 2^{shift} bytes succeeded");
     }
+    Ok(())
+}
+
+const RESERVED: &str = "/proc/sys/vm/nr_hugepages";
+
+/// Two huge pages for this machine.
+fn reserve() -> CaseResult {
+    child::needs_root()?;
+    let reserved = std::fs::write(RESERVED, "2").and_then(|()| std::fs::read_to_string(RESERVED));
+    match reserved.map(|text| text.trim().parse::<u32>().unwrap_or(0)) {
+        Ok(2..) => Ok(()),
+        Ok(n) => Err(Stop::Skip(format!("missing hardware: memory for two huge pages (there is for {n})"))),
+        Err(error) => Err(Stop::Skip(format!("missing symbol: HUGETLBFS ({RESERVED}: {error})"))),
+    }
+}
+
+/// As on small pages: what may be mapped, by whom, and that the bytes stay.
+pub fn huge_file_keeps_its_bytes_when_sealed(_: &Context) -> CaseResult {
+    reserve()?;
+    const SIZE_2_MIB: u32 = 21 << 26;
+    const READ: i32 = libc::PROT_READ;
+    const WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
+    let (fd, page) = huge(ALLOW_SEALING | SIZE_2_MIB)?;
+    check_eq!(page, 2 << 20, "block size of a memfd made with MFD_HUGE_2MB");
+    let (page, whole) = (page as usize, 2 * page as usize);
+    succeeds("ftruncate to two huge pages", file::truncate(&fd, whole as i64))?;
+    let mut before = succeeds("mmap of two huge pages", Mapping::of(&fd, whole, WRITE, libc::MAP_SHARED))?;
+    (before.poke(0, 0xaa), before.poke(page, 0xbb));
+    let busy = add(&fd, SEAL_WRITE);
+    fails_with("F_SEAL_WRITE with a writable shared mapping", busy, libc::EBUSY)?;
+    seal(&fd, SEAL_FUTURE_WRITE | SEAL_SHRINK | SEAL_GROW)?;
+    let after = Mapping::of(&fd, whole, WRITE, libc::MAP_SHARED);
+    fails_with("mmap shared and writable under F_SEAL_FUTURE_WRITE", after, libc::EPERM)?;
+    before.poke(1, 0xcc);
+    fails_with("fallocate(PUNCH_HOLE) of a huge page", file::punch(&fd, 0, page as i64), libc::EPERM)?;
+    // SAFETY: frees a page of the mapping, which is ours.
+    let removed = unsafe { syscall!(libc::SYS_madvise, before.address(), page, libc::MADV_REMOVE) };
+    fails_with("madvise(MADV_REMOVE) of a huge page", removed, libc::EPERM)?;
+    drop(before);
+    seal(&fd, SEAL_WRITE | SEAL_SEAL)?;
+    let reader = setup("open for reading", file::reopen(&fd, libc::O_RDONLY))?;
+    let shown = succeeds("mmap for reading", Mapping::of(&reader, whole, READ, libc::MAP_SHARED))?;
+    let bytes = [0, 1, 2, page, page + 1].map(|at| shown.peek(at));
+    check_eq!(bytes, [0xaa, 0xcc, 0, 0xbb, 0], "bytes of the sealed file");
     Ok(())
 }
