@@ -111,14 +111,16 @@ macro_rules! check {
 /// Ends the case as failed unless both sides are equal; the message shows both.
 #[macro_export]
 macro_rules! check_eq {
-    ($left:expr, $right:expr, $($text:tt)+) => {{
-        let (left, right) = (&$left, &$right);
-        if left != right {
-            return Err($crate::Stop::Fail(format!(
-                "{}: got {:?}, expected {:?}", format_args!($($text)+), left, right
-            )));
+    ($left:expr, $right:expr, $($text:tt)+) => {
+        // A match keeps temporary values alive through its arm.
+        match (&$left, &$right) {
+            (left, right) => if left != right {
+                return Err($crate::Stop::Fail(format!(
+                    "{}: got {:?}, expected {:?}", format_args!($($text)+), left, right
+                )));
+            }
         }
-    }};
+    };
 }
 
 /// Ends the case as skipped.

@@ -59,10 +59,43 @@ fn report<A: AsRef<OsStr>>(arguments: &[A]) -> Vec<u8> {
             std::fs::read_link(std::path::Path::new("/proc/self/fd").join(&name)).unwrap_or_default();
         report.add("fd", &[name.as_bytes(), b" ", target.as_os_str().as_bytes()].concat());
     }
+    let cmdline = std::fs::read("/proc/self/cmdline").unwrap_or_default();
+    report.add("cmdline", cmdline.escape_ascii().to_string().as_bytes());
+    let directory = std::env::current_dir().unwrap_or_default();
+    report.add("cwd", directory.as_os_str().as_bytes());
+    for (key, value) in attributes() {
+        report.add(key, value.to_string().as_bytes());
+    }
     for line in std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines() {
         report.add("status", line.replace('\t', "").as_bytes());
     }
     report.0
+}
+
+/// What a process keeps or loses when it executes a program (execve(2)).
+fn attributes() -> [(&'static str, u64); 9] {
+    // SAFETY: all-zero structures are valid, ours, and outlive their calls; the other calls take numbers only.
+    unsafe {
+        let mut stack: libc::stack_t = std::mem::zeroed();
+        libc::sigaltstack(std::ptr::null(), &mut stack);
+        let mut alarm: libc::itimerval = std::mem::zeroed();
+        libc::getitimer(libc::ITIMER_REAL, &mut alarm);
+        let mut files: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut files);
+        let mut death = 0i32;
+        libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut death);
+        [
+            ("secure", libc::getauxval(libc::AT_SECURE)),
+            ("altstack", stack.ss_sp as u64),
+            ("alarm", alarm.it_value.tv_sec as u64),
+            ("nofile", files.rlim_cur),
+            ("timer", syscall!(libc::SYS_timer_getoverrun, 0).is_ok().into()),
+            ("pdeathsig", death as u64),
+            ("keepcaps", libc::prctl(libc::PR_GET_KEEPCAPS) as u64),
+            ("dumpable", libc::prctl(libc::PR_GET_DUMPABLE) as u64),
+            ("nice", (libc::getpriority(libc::PRIO_PROCESS, 0) + 20) as u64),
+        ]
+    }
 }
 
 /// The path the kernel names as executed.

@@ -64,7 +64,7 @@ pub fn execute_bits_count_by_class(context: &Context) -> CaseResult {
 }
 
 /// Changes the owner, which clears the set-user-ID bit.
-fn give(path: &CStr, owner: u32) -> CaseResult {
+pub fn give(path: &CStr, owner: u32) -> CaseResult {
     // SAFETY: the path lives through the call.
     let given = unsafe { libc::chown(path.as_ptr(), owner, owner) };
     setup("chown", result_of(given.into())).map(drop)
@@ -143,7 +143,7 @@ pub fn file_open_for_writing_is_busy(context: &Context) -> CaseResult {
     Ok(())
 }
 
-fn running_is_6_11_or_6_12() -> bool {
+pub fn running_is_6_11_or_6_12() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     ["6.11.", "6.12.", "6.11-", "6.12-"].iter().any(|prefix| release.starts_with(prefix))
 }

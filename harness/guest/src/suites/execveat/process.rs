@@ -7,7 +7,7 @@ use crate::child::{Ending, isolated};
 use crate::helper::PREFIX;
 use crate::mapping::PAGE;
 use crate::sys::check as result_of;
-use crate::{Context, check, check_eq, file, skip, syscall};
+use crate::{Context, check, check_eq, file, syscall};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -53,7 +53,7 @@ pub fn argument_of_128_kib_is_refused(context: &Context) -> CaseResult {
     Ok(())
 }
 
-/// A quarter of the stack's limit, but never less than 32 pages, and the pointers count as well. The exact byte
+/// A quarter of the stack's limit, but never less than 32 pages nor more than 6 MiB, and the pointers count as well. The exact byte
 /// depends on the path and the platform's name; a page away from the limit does not.
 pub fn arguments_are_limited_in_total(context: &Context) -> CaseResult {
     folder(context)?;
@@ -67,9 +67,16 @@ pub fn arguments_are_limited_in_total(context: &Context) -> CaseResult {
         }
     };
     // Strings of 1023 bytes, a NUL and a pointer each.
-    for (stack, total) in [(512 << 10, 128 << 10), (2 << 20, 512 << 10)] {
+    const MOST: usize = 6 << 20;
+    for (stack, total) in [
+        (512 << 10, 128 << 10),
+        (2 << 20, 512 << 10),
+        (24 << 20, MOST),
+        (64 << 20, MOST),
+        (libc::RLIM_INFINITY, MOST),
+    ] {
         let strings = |bytes: usize| vec![c(&"x".repeat(1023)); bytes / 1032];
-        let before = set(stack as u64);
+        let before = set(stack);
         let mut exec = exec(libc::AT_FDCWD, &program, 0);
         exec.before = &before;
         exec.arguments = strings(total - PAGE);
@@ -252,23 +259,4 @@ pub fn other_threads_end_and_the_process_stays(_: &Context) -> CaseResult {
     check_eq!(report.one("tid"), report.one("pid"), "thread number after a second thread executed");
     check_eq!(report.status("Threads"), Some("1".to_owned()), "threads after a second thread executed");
     Ok(())
-}
-
-/// The way a program is run that is on no filesystem (memfd_create(2)).
-pub fn sealed_memfd_is_executed(_: &Context) -> CaseResult {
-    // SAFETY: the name lives through the call.
-    let made = unsafe {
-        syscall!(libc::SYS_memfd_create, c"program".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
-    };
-    let memory = crate::sys::owned(setup("memfd_create", made)?);
-    setup("write", file::write(&memory, &elf(EXIT_7)))?;
-    let seals = libc::F_SEAL_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-    setup("F_ADD_SEALS", file::control(&memory, libc::F_ADD_SEALS, seals as u64))?;
-    if setup("fstat", file::status(&memory))?.st_mode & 0o111 == 0 {
-        skip!("by design: vm.memfd_noexec makes every memfd unexecutable here");
-    }
-    // The descriptor is open for writing, which sealing makes harmless but the kernel still minds.
-    let reader = setup("open", file::reopen(&memory, libc::O_RDONLY))?;
-    drop(memory);
-    exec(number(&reader), c"", EMPTY_PATH).exits("execveat of a sealed memfd", 7)
 }

@@ -102,7 +102,8 @@ pub fn huge_file_keeps_its_bytes_when_sealed(_: &Context) -> CaseResult {
     let (page, whole) = (page as usize, 2 * page as usize);
     succeeds("ftruncate to two huge pages", file::truncate(&fd, whole as i64))?;
     let mut before = succeeds("mmap of two huge pages", Mapping::of(&fd, whole, WRITE, libc::MAP_SHARED))?;
-    (before.poke(0, 0xaa), before.poke(page, 0xbb));
+    before.poke(0, 0xaa);
+    before.poke(page, 0xbb);
     let busy = add(&fd, SEAL_WRITE);
     fails_with("F_SEAL_WRITE with a writable shared mapping", busy, libc::EBUSY)?;
     seal(&fd, SEAL_FUTURE_WRITE | SEAL_SHRINK | SEAL_GROW)?;
