@@ -10,6 +10,7 @@ mod guest;
 mod host;
 mod modules;
 mod outcome;
+mod park;
 mod terminal;
 
 pub use attach::Attachments;

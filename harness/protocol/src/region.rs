@@ -51,6 +51,11 @@ pub mod header {
     pub const BULK_LENGTH: usize = 36;
     /// u64, size of the region in bytes as the host made it; written by the host before boot.
     pub const SIZE: usize = 40;
+    /// u64, the TSC as the agent read it right before it parked. The host compares it with the clock of the
+    /// stopped machine.
+    pub const PARKED_AT: usize = 48;
+    /// u32, not 0 when the host wants the agent to park once more before it goes on.
+    pub const PARK_AGAIN: usize = 56;
 }
 
 /// What the agent is doing, as it says so itself.

@@ -20,6 +20,7 @@ pub mod process;
 pub mod qmp;
 pub mod region;
 pub mod template;
+pub mod virtual_clock;
 pub mod vm;
 
 pub use argv::{Boot, Plugin};

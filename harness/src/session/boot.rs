@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::host::Host;
 use super::modules::Modules;
 use super::outcome::ConsoleLog;
+use super::park;
 use super::{Description, Session, SessionOptions};
 use crate::crash;
 use crate::kernel::KernelBuild;
@@ -21,6 +22,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Over serial, requests would arrive at times the host chooses.
+const NOT_EXACT: &str =
+    "this kernel allows no shared memory (no /dev/mem, or lockdown): exact mode is not possible";
 /// How often the console is looked at while a kernel boots.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -136,7 +140,11 @@ impl Attempt {
             Err(failure) => return Err(failure.with_console(attempt.console.text())),
         };
         let boot_ms = attempt.started.elapsed().as_millis() as u64;
-        let state = attempt.vm.save().await?;
+        let state = match options.machine.exact {
+            None => attempt.vm.save().await?,
+            Some(_) if !hello.shared_region => return Err(Failure::infra(NOT_EXACT)),
+            Some(exact) => park::exact_state(&mut attempt.vm, exact).await?,
+        };
         attempt.read_console()?;
         let description = Description { hello, boot_ms, console: attempt.console.text() };
         Ok(Made { ram, state, description })

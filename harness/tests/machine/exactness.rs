@@ -29,7 +29,8 @@ async fn another_boot_with_the_same_seed_gives_the_same_template_and_another_see
     drop(before);
     let Some(after) = ready(exact(2)).await else { return };
     let second = judge(&after.session, &planned[0], Duration::from_secs(60)).await;
-    assert_eq!(first.fingerprint, second.fingerprint);
+    assert_eq!((first.verdict, second.verdict), (Verdict::Pass, Verdict::Pass), "{first:?}\n{second:?}");
+    assert_eq!(first.fingerprint, second.fingerprint, "{first:?}\n{second:?}");
     let Some(other) = ready(exact(3)).await else { return };
     let third = judge(&other.session, &planned[0], Duration::from_secs(60)).await;
     assert_ne!(first.fingerprint, third.fingerprint, "another seed must be another machine");

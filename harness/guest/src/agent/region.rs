@@ -64,6 +64,11 @@ impl Region {
         unsafe { AtomicU64::from_ptr(self.base.add(offset).cast()) }
     }
 
+    /// Where a word of 64 bits lies, for code that must write it in one instruction of its own.
+    pub fn word_at(&self, offset: usize) -> *mut u64 {
+        self.word64(offset).as_ptr()
+    }
+
     pub fn load32(&self, offset: usize) -> u32 {
         self.word32(offset).load(Ordering::Acquire)
     }
