@@ -38,8 +38,6 @@ pub struct Config {
     pub exact: Exact,
     pub machine: Machine,
     pub deadlines: Deadlines,
-    /// How much of a console is kept, in bytes.
-    pub console_limit: Size,
     pub cache: CacheLimits,
     pub perf: Perf,
     pub fuzz: Fuzz,
@@ -61,18 +59,9 @@ pub struct Exact {
 pub struct Machine {
     pub memory: Size,
     pub cpus: u32,
-    pub model: MachineModel,
     pub accelerator: Accelerator,
     /// Words added to the kernel's command line.
     pub append: String,
-}
-
-/// QEMU's `-machine`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MachineModel {
-    Pc,
-    Q35,
 }
 
 /// QEMU's `-accel`.
@@ -123,6 +112,7 @@ pub struct Fuzz {
 pub struct Bisect {
     /// Stop when the culprit is this likely.
     pub confidence: Percent,
+    /// Stop after this with what is known by then.
     pub budget: Duration,
 }
 

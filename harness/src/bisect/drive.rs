@@ -7,9 +7,11 @@ use crate::kernel::{self, Cache, KernelBuild, KernelSpec};
 use crate::session::{Host, Session, SessionOptions};
 use crate::{Error, Kind, Result};
 use gauntlet_results::Verdict as ResultVerdict;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// One bisection being carried out.
 #[derive(Debug)]
@@ -21,10 +23,20 @@ pub struct Drive {
     /// The spec of the good end, then of each candidate, in the search's order.
     pub specs: Vec<String>,
     pub interrupt: Interrupt,
+    /// Time after which no further question is asked.
+    pub budget: Duration,
     /// Where the search is kept: an interrupted one goes on from there.
     pub memory: PathBuf,
     sessions: BTreeMap<Point, Prepared>,
     signature: Option<String>,
+}
+
+/// What is kept of a bisection between two invocations.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Memory {
+    pub search: Search,
+    /// How the failure that is searched for looks.
+    pub signature: Option<String>,
 }
 
 /// A kernel that was tried to be made ready.
@@ -44,14 +56,16 @@ pub struct Plan {
     pub question: Question,
     pub specs: Vec<String>,
     pub interrupt: Interrupt,
+    pub budget: Duration,
     pub memory: PathBuf,
+    pub signature: Option<String>,
 }
 
 impl Drive {
     pub fn new(plan: Plan) -> Drive {
-        let Plan { host, options, cache, question, specs, interrupt, memory } = plan;
-        let (sessions, signature) = (BTreeMap::new(), None);
-        Drive { host, options, cache, question, specs, interrupt, memory, sessions, signature }
+        let Plan { host, options, cache, question, specs, interrupt, budget, memory, signature } = plan;
+        let sessions = BTreeMap::new();
+        Drive { host, options, cache, question, specs, interrupt, budget, memory, sessions, signature }
     }
 
     /// Runs the search to its verdict. Each answer is kept at once.
@@ -59,8 +73,10 @@ impl Drive {
     /// # Errors
     /// When interrupted, or when answers cannot be kept.
     pub async fn run(&mut self, search: &mut Search, say: &dyn Fn(&str)) -> Result<Verdict> {
+        let started = Instant::now();
         loop {
             match search.next_step() {
+                Step::Run { .. } if started.elapsed() >= self.budget => return Ok(search.out_of_budget()),
                 Step::Done(verdict) => return Ok(verdict),
                 Step::Run { point, count } => {
                     for _ in 0..count {
@@ -168,7 +184,8 @@ impl Drive {
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(folder)?;
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&mut file, search)?;
+            let memory = Memory { search: search.clone(), signature: self.signature.clone() };
+            serde_json::to_writer(&mut file, &memory)?;
             file.persist(&self.memory).map_err(|error| error.error)?;
             Ok(())
         };

@@ -88,6 +88,12 @@ impl Search {
         Posterior::new(&self.candidates, &self.prior, &self.policy, &self.log)
     }
 
+    /// What is known when there is no more time to ask.
+    pub fn out_of_budget(&self) -> Verdict {
+        let (best, confidence) = self.posterior().best();
+        Verdict::Budget { best, confidence }
+    }
+
     pub fn next_step(&self) -> Step {
         let state = State::of(self);
         let decided = state.given_up().or_else(|| state.calibrate()).or_else(|| state.conclude());

@@ -1,7 +1,7 @@
 //! `gauntlet bisect`.
 
 use super::{Globals, MachineFlags, exit};
-use crate::bisect::drive::{Drive, Plan};
+use crate::bisect::drive::{Drive, Memory, Plan};
 use crate::bisect::question::{Question, figure};
 use crate::bisect::source::{self, Range};
 use crate::bisect::{Policy, Rates, Search, Seek, Verdict, git_bisect_log};
@@ -83,7 +83,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     let question = question(&args, &config, &ends).await?;
     let policy = policy(&args, &config);
     let memory = globals.results.join("bisect").join(format!("{}.json", key(&args, &range)));
-    let mut search = resume(&memory, &range, policy);
+    let Memory { mut search, signature } = resume(&memory, &range, policy);
     let good = range.specs[0].clone();
     let plan = Plan {
         question,
@@ -92,7 +92,9 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         cache: globals.cache.clone(),
         host: Arc::clone(&host),
         options,
+        budget: config.bisect.budget,
         memory,
+        signature,
     };
     let verdict = Drive::new(plan).run(&mut search, &|line| eprintln!("{line}")).await?;
     conclude(&Found { search: &search, verdict: &verdict, good: &good }, &args, globals)
@@ -125,14 +127,19 @@ fn key(args: &Args, range: &Range) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 
-fn resume(memory: &Path, range: &Range, policy: Policy) -> Search {
-    let kept = std::fs::read(memory).ok().and_then(|bytes| serde_json::from_slice::<Search>(&bytes).ok());
-    match kept.filter(|search| *search.candidates() == range.candidates && *search.policy() == policy) {
-        Some(search) if !search.log().is_empty() => {
-            eprintln!("going on: {} answers are there already", search.log().len());
-            search
+fn resume(memory: &Path, range: &Range, policy: Policy) -> Memory {
+    let kept = std::fs::read(memory).ok().and_then(|bytes| serde_json::from_slice::<Memory>(&bytes).ok());
+    let same = |kept: &Memory| {
+        *kept.search.candidates() == range.candidates
+            && *kept.search.policy() == policy
+            && !kept.search.log().is_empty()
+    };
+    match kept.filter(same) {
+        Some(kept) => {
+            eprintln!("going on: {} answers are there already", kept.search.log().len());
+            kept
         }
-        _ => Search::new(range.candidates.clone(), None, policy),
+        None => Memory { search: Search::new(range.candidates.clone(), None, policy), signature: None },
     }
 }
 

@@ -1,13 +1,13 @@
 //! The configuration as written: every knob may be missing. Never leaves `config/`.
 
+use super::Accelerator;
 use super::expectation::Expectation;
 use super::glob::Glob;
 use super::layer::{Layer, knobs, value};
 use super::scalar::{Auto, Percent, ReportName, Size, Span, SuiteName};
-use super::{Accelerator, MachineModel};
 use std::num::{NonZeroU32, NonZeroUsize};
 
-value!(bool, u8, u32, u64, String, NonZeroU32, Size, Span, Percent, Accelerator, MachineModel);
+value!(bool, u8, u32, u64, String, NonZeroU32, Size, Span, Percent, Accelerator);
 value!(Auto<NonZeroUsize>, Auto<NonZeroU32>);
 value!(Vec<String>, Vec<SuiteName>, Vec<Glob>, Vec<ReportName>, Vec<Expectation>);
 
@@ -22,7 +22,6 @@ knobs! {
         exact: RawExact,
         machine: RawMachine,
         deadlines: RawDeadlines,
-        console_limit: Size,
         cache: RawCache,
         perf: RawPerf,
         fuzz: RawFuzz,
@@ -38,7 +37,6 @@ knobs! {
     RawMachine {
         memory: Size,
         cpus: NonZeroU32,
-        model: MachineModel,
         accelerator: Accelerator,
         append: String,
     }

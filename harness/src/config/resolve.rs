@@ -41,12 +41,10 @@ fn complete(raw: Raw, host_cpus: usize) -> Option<Config> {
         machine: Machine {
             memory: machine.memory?,
             cpus: machine.cpus?.get(),
-            model: machine.model?,
             accelerator: machine.accelerator?,
             append: machine.append?,
         },
         deadlines: Deadlines { boot: deadlines.boot?.0, case: deadlines.case?.0 },
-        console_limit: raw.console_limit?,
         cache: CacheLimits { size: cache.size?, age: cache.age?.0 },
         perf: Perf {
             workloads: perf.workloads?,

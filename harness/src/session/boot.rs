@@ -27,6 +27,8 @@ const NOT_EXACT: &str =
     "this kernel allows no shared memory (no /dev/mem, or lockdown): exact mode is not possible";
 /// How often the console is looked at while a kernel boots.
 const GLANCE: Duration = Duration::from_millis(100);
+/// Deadlines that a boot may take on a host that is busy with other things.
+const PATIENCE: u32 = 6;
 
 pub(super) async fn prepare(
     host: &Arc<Host>,
@@ -160,10 +162,24 @@ impl Attempt {
                         return Ok(hello);
                     }
                 }
-                Err(_) if self.started.elapsed() > self.deadline => return Err(self.hung().await),
-                Err(_) => {}
+                Err(_) => self.check_time().await?,
             }
         }
+    }
+
+    /// A machine that waits for a CPU of the host is slow, not hung: only time it could run in counts against it.
+    async fn check_time(&mut self) -> Result<(), Failure> {
+        let elapsed = self.started.elapsed();
+        if elapsed.saturating_sub(self.vm.starvation()) > self.deadline {
+            return Err(self.hung().await);
+        }
+        if elapsed > self.deadline * PATIENCE {
+            return Err(Failure::infra(format!(
+                "the host was too busy to boot it within {} s",
+                elapsed.as_secs()
+            )));
+        }
+        Ok(())
     }
 
     async fn consider(&mut self, happening: Happening) -> Result<Option<Hello>, Failure> {
