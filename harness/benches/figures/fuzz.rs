@@ -15,8 +15,13 @@ pub fn measure() -> Vec<Row> {
     }
     let (guided, blind) = (quantile(&mut guided, 0.5), quantile(&mut blind, 0.5));
     let long = campaign("60s", &[]);
-    let row =
-        |what: &str, value: String, aim, reference, n| Row { what: what.to_owned(), value, aim, reference, n };
+    let row = |what: &str, value: String, aim, reference, n| Row {
+        what: what.to_owned(),
+        value,
+        aim,
+        reference,
+        n,
+    };
     vec![
         row(
             "programs per second, results returned",
