@@ -2,6 +2,7 @@
 
 pub mod cpio;
 pub mod embedded;
+pub mod filesystem;
 pub mod program;
 
 pub use cpio::Archive;

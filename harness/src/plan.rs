@@ -26,7 +26,7 @@ impl PlannedCase {
     pub fn module_files(&self) -> impl Iterator<Item = &'static str> {
         self.case.files.iter().filter_map(|file| match *file {
             FileNeed::Module(name) => Some(name),
-            FileNeed::KernelImage | FileNeed::AgentInitrd => None,
+            FileNeed::KernelImage | FileNeed::AgentInitrd | FileNeed::Filesystem(_) => None,
         })
     }
 }

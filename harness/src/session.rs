@@ -20,8 +20,10 @@ pub use host::Host;
 pub use outcome::{Answer, ConsoleLog, Death};
 
 use crate::crash::Symbols;
-use crate::kernel::KernelBuild;
+use crate::error::Kind;
+use crate::image::filesystem;
 use crate::kernel::modules::ModuleFile;
+use crate::kernel::{Cache, KernelBuild};
 use gauntlet_protocol::{Hello, Request, Response};
 use gauntlet_qemu::{Boot, Machine, Template};
 use serde::{Deserialize, Serialize};
@@ -130,6 +132,19 @@ impl Session {
     /// These modules and all they depend on, in the order in which they can be loaded. Read once.
     pub async fn modules(&self, wanted: &[&'static str]) -> Result<Arc<[ModuleFile]>, Failure> {
         self.modules.read(&self.host.cache, &self.kernel, wanted).await
+    }
+
+    /// An empty filesystem for a clone, as the guest takes it. Made once on this host.
+    pub async fn filesystem(&self, kind: &'static str) -> Result<Vec<u8>, Failure> {
+        let cache = self.host.cache.clone();
+        tokio::task::spawn_blocking(move || filesystem::image(kind, &Cache::at(cache)?))
+            .await
+            .map_err(|error| Failure::infra(error.to_string()))?
+            .map_err(|error| match error.kind {
+                // With the program's package as the hint.
+                Kind::Usage => Failure::skip([vec![error.message], error.hints].concat().join("; ")),
+                _ => Failure::infra(error.to_string()),
+            })
     }
 
     /// The booted kernel's text symbols, KASLR included; read once and kept with the template.

@@ -1,4 +1,5 @@
-//! `gauntlet-guest list` and `gauntlet-guest run SUITE/CASE`: for developing cases without a machine.
+//! `gauntlet-guest list` and `gauntlet-guest run SUITE/CASE`: for developing cases without a machine. A case that
+//! wants files looks for them in the folder that `GAUNTLET_FILES` names.
 
 use gauntlet_guest::{Context, Stop, suites};
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ fn run_case(name: &str) -> ExitCode {
         seed: 1,
         exact: false,
         scratch: scratch.clone(),
-        files: scratch.join("files"),
+        files: std::env::var_os("GAUNTLET_FILES").map_or_else(|| scratch.join("files"), Into::into),
         region: None,
     };
     let result = (case.run)(&context);

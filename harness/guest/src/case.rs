@@ -61,6 +61,9 @@ pub enum FileNeed {
     AgentInitrd,
     /// A kernel module that the case loads itself, as `NAME.ko`; what it depends on is loaded before the case.
     Module(&'static str),
+    /// An empty filesystem of this kind (`ext4`, `xfs`, `btrfs`), as `KIND.disk` for [`crate::disk::Disk`]. The host
+    /// makes it with its own mkfs program, without which the case is skipped.
+    Filesystem(&'static str),
 }
 
 /// What the case gets.
@@ -129,15 +132,16 @@ macro_rules! skip {
     ($($text:tt)+) => { return Err($crate::Stop::Skip(format!($($text)+))) };
 }
 
-/// A table of cases, one row each: the function, which gives the case its name, what it cites, and what it needs.
+/// A table of cases, one row each: the function, which gives the case its name, what it cites, what it needs, and
+/// which files.
 #[macro_export]
 macro_rules! cases {
-    ($($run:ident: $cites:literal $(, needs [$($need:expr),+ $(,)?])?;)+) => {
+    ($($run:ident: $cites:literal $(, needs [$($need:expr),+ $(,)?])? $(, files [$($file:expr),+])?;)+) => {
         &[$($crate::Case {
             name: stringify!($run),
             cites: $cites,
             needs: &[$($($need),+)?],
-            files: &[],
+            files: &[$($($file),+)?],
             run: $run,
         }),+]
     };

@@ -34,6 +34,24 @@ pub fn mount(kind: &str, target: &Path, flags: libc::c_ulong) -> CaseResult {
     setup(&what, mounted).map(drop)
 }
 
+/// Mounts what has a source and options. What this returns may be what the case judges.
+pub fn mount_from(source: &str, target: &Path, kind: &str, options: &str) -> Result<(), Errno> {
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Errno(libc::EINVAL));
+    let (source, target) = (text(source.as_bytes())?, text(target.as_os_str().as_bytes())?);
+    let (kind, options) = (text(kind.as_bytes())?, text(options.as_bytes())?);
+    let (source, target) = (source.as_ptr(), target.as_ptr());
+    // SAFETY: all strings live through the call.
+    unsafe { syscall!(libc::SYS_mount, source, target, kind.as_ptr(), 0, options.as_ptr()) }.map(drop)
+}
+
+/// Takes a mount away, which nothing may be using.
+pub fn unmount(target: &Path) -> CaseResult {
+    let path = c_string(target.as_os_str().as_bytes())?;
+    // SAFETY: the path lives through the call.
+    let gone = unsafe { syscall!(libc::SYS_umount2, path.as_ptr(), 0) };
+    setup(&format!("unmount of {}", target.display()), gone).map(drop)
+}
+
 /// Makes a directory visible at a second place, optionally with other flags (`MS_RDONLY`, `MS_NOEXEC`).
 pub fn bind(source: &Path, target: &Path, flags: libc::c_ulong) -> CaseResult {
     let what = format!("bind mount of {} on {}", source.display(), target.display());

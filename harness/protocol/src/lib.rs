@@ -14,6 +14,7 @@ pub mod mark;
 pub mod message;
 pub mod program;
 pub mod region;
+pub mod sparse;
 pub mod stream;
 
 pub use flight::{FlightRecord, Phase};

@@ -150,7 +150,8 @@ fn normal(path: &Path) -> PathBuf {
     parts
 }
 
-fn find(name: &str) -> Result<PathBuf> {
+/// A program as the shell would find it.
+pub(super) fn find(name: &str) -> Result<PathBuf> {
     if name.contains('/') {
         let path = PathBuf::from(name);
         return if path.is_file() {

@@ -126,6 +126,9 @@ async fn pack(session: &Session, planned: &PlannedCase) -> Result<Luggage, Failu
                 luggage.add_file("kernel", &image)?;
             }
             FileNeed::AgentInitrd => luggage.add_file("initrd", session.initrd_bytes())?,
+            FileNeed::Filesystem(kind) => {
+                luggage.add_file(&format!("{kind}.disk"), &session.filesystem(kind).await?)?;
+            }
             FileNeed::Module(name) => {
                 let modules = session.modules(&[name]).await?;
                 let Some((module, before)) = modules.split_last() else {

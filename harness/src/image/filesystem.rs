@@ -1,0 +1,159 @@
+//! Empty filesystems for the clones, made by the host's own mkfs programs.
+//!
+//! An image is made once and kept with the kernels: so every clone gets the same bytes, and exact mode stays exact.
+
+use super::program::find;
+use crate::kernel::Cache;
+use crate::{Error, Result};
+use gauntlet_protocol::sparse;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How one is made: arguments before the image's path, and its size.
+struct Recipe {
+    kind: &'static str,
+    program: &'static str,
+    /// Where the program comes from on the distributions this was written on.
+    package: &'static str,
+    arguments: &'static [&'static str],
+    mib: u64,
+}
+
+const UUID: &str = "6761756e-746c-4e74-8000-000000000001";
+
+/// What kernels since 5.4 can mount, and nothing that newer programs switch on by themselves. The sizes are the least
+/// that each program accepts without protest, or little more.
+const RECIPES: &[Recipe] = &[
+    Recipe {
+        kind: "ext4",
+        program: "mkfs.ext4",
+        package: "e2fsprogs",
+        arguments: &["-q", "-F", "-U", UUID, "-E", "lazy_itable_init=1,nodiscard"],
+        mib: 16,
+    },
+    Recipe {
+        kind: "xfs",
+        program: "mkfs.xfs",
+        package: "xfsprogs",
+        arguments: &[
+            "-q",
+            "-f",
+            "-K",
+            "-m",
+            "uuid=6761756e-746c-4e74-8000-000000000001,bigtime=0,inobtcount=0,reflink=0,rmapbt=0",
+            "-i",
+            "nrext64=0",
+        ],
+        mib: 300,
+    },
+    Recipe {
+        kind: "btrfs",
+        program: "mkfs.btrfs",
+        package: "btrfs-progs",
+        arguments: &["-q", "-f", "-K", "-U", UUID, "-m", "single", "-d", "single"],
+        mib: 128,
+    },
+];
+
+/// The image of an empty filesystem of this kind, as [`sparse::encode`] writes it.
+///
+/// # Errors
+/// Usage errors that name the program which is missing or did not do it, infrastructure errors of the disk.
+pub fn image(kind: &str, cache: &Cache) -> Result<Vec<u8>> {
+    let known = RECIPES.iter().map(|recipe| recipe.kind);
+    let recipe = RECIPES
+        .iter()
+        .find(|recipe| recipe.kind == kind)
+        .ok_or_else(|| Error::unknown("filesystem", kind, known))?;
+    let program = locate(recipe)?;
+    let path = cache.root().join("filesystems").join(format!("{kind}-{}.sparse", digest(recipe, &program)?));
+    let _lock = cache.lock(&path.to_string_lossy())?;
+    if let Ok(bytes) = std::fs::read(&path) {
+        return Ok(bytes);
+    }
+    let encoded = sparse::encode(&make(recipe, &program)?);
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(folder).map_err(|error| unusable(folder, error))?;
+    cache.write(&path, &encoded)?;
+    Ok(encoded)
+}
+
+/// Administrators' folders are often missing in the search path of others.
+fn locate(recipe: &Recipe) -> Result<PathBuf> {
+    let places =
+        ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(|folder| Path::new(folder).join(recipe.program));
+    let absolute = places.into_iter().find(|path| path.is_file());
+    absolute.map_or_else(|| find(recipe.program), Ok).map_err(|_| {
+        Error::usage(format!("missing program: {}", recipe.program))
+            .hint(format!("apt-get install {}", recipe.package))
+    })
+}
+
+/// Another program or recipe makes another image.
+fn digest(recipe: &Recipe, program: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&std::fs::read(program).map_err(|error| unusable(program, error))?);
+    hasher.update(recipe.arguments.join("\0").as_bytes());
+    hasher.update(&recipe.mib.to_le_bytes());
+    Ok(hasher.finalize().to_hex()[..16].to_owned())
+}
+
+fn make(recipe: &Recipe, program: &Path) -> Result<Vec<u8>> {
+    let file = tempfile::NamedTempFile::new().map_err(|error| unusable(&std::env::temp_dir(), error))?;
+    let path = file.path();
+    file.as_file().set_len(recipe.mib << 20).map_err(|error| unusable(path, error))?;
+    let output = Command::new(program)
+        .args(recipe.arguments)
+        .arg(path)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| unusable(program, error))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no word");
+        return Err(Error::usage(format!("{} made no filesystem: {}", recipe.program, last.trim())));
+    }
+    std::fs::read(path).map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> Error {
+    Error::infra(format!("cannot use {}", path.display())).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A filesystem's magic number and its offset: ext4 (fs/ext4/ext4.h), xfs, btrfs.
+    const MAGIC: &[(&str, u64, &[u8])] =
+        &[("ext4", 1024 + 56, &[0x53, 0xef]), ("xfs", 0, b"XFSB"), ("btrfs", (64 << 10) + 64, b"_BHRfS_M")];
+
+    #[test]
+    fn images_are_small_and_what_they_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        for (kind, offset, magic) in MAGIC {
+            let encoded = match image(kind, &cache) {
+                Ok(encoded) => encoded,
+                Err(error) => {
+                    assert!(error.message.starts_with("missing program: mkfs."), "{error}");
+                    continue;
+                }
+            };
+            assert!(encoded.len() < 1 << 20, "{kind} has {} bytes", encoded.len());
+            let (_, runs) = sparse::decode(&encoded).unwrap();
+            let (start, bytes) = runs.iter().rev().find(|(start, _)| start <= offset).unwrap();
+            let found = &bytes[(offset - start) as usize..][..magic.len()];
+            assert_eq!(found, *magic, "{kind}");
+            assert_eq!(image(kind, &cache).unwrap(), encoded, "the second is the first");
+        }
+        assert_eq!(MAGIC.len(), RECIPES.len());
+    }
+
+    #[test]
+    fn an_unknown_kind_is_named_with_its_neighbour() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = image("ext5", &Cache::at(folder.path()).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("ext5") && error.hints.iter().any(|hint| hint.contains("ext4")));
+    }
+}
