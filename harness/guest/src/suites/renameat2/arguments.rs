@@ -124,3 +124,27 @@ pub fn trailing_slash_asks_for_a_directory(context: &Context) -> CaseResult {
     check_eq!(tree.rename("file/", "new", EXCHANGE), Ok::<(), Errno>(()), "exchange back with a slash");
     Ok(())
 }
+
+/// On the way to either name; the name itself may be a link to nowhere, which is renamed as it is.
+pub fn unresolvable_paths_are_refused(context: &Context) -> CaseResult {
+    let tree = Tree::new(context)?;
+    tree.file("a")?;
+    tree.symlink("loop", "loop")?;
+    let dangling = tree.symlink("dangling", "nowhere")?;
+    let long = |length: usize| format!("{}a", "./".repeat((length - 1) / 2) + &"/"[..(length - 1) % 2]);
+    for flags in [0, NOREPLACE, EXCHANGE] {
+        for (path, errno) in [("loop/x", libc::ELOOP), ("dangling/x", libc::ENOENT), ("a/x", libc::ENOTDIR)] {
+            tree.refuses(path, "a", flags, errno)?;
+            tree.refuses("a", path, flags, errno)?;
+        }
+        tree.refuses(&long(4096), "dangling", flags, libc::ENAMETOOLONG)?;
+        tree.refuses("dangling", &long(4096), flags, libc::ENAMETOOLONG)?;
+    }
+    tree.renames(&long(4095), "b", NOREPLACE)?;
+    tree.renames("dangling", "b", EXCHANGE)?;
+    tree.is("b", dangling, "after an exchange of a file and a link to nowhere")?;
+    tree.renames("loop", "moved", NOREPLACE)?;
+    tree.renames("b", "moved", 0)?;
+    tree.is("moved", dangling, "after a link to nowhere replaced a link to itself")?;
+    tree.shows(&["dangling", "moved"], "after all")
+}

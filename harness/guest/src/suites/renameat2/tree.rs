@@ -12,13 +12,15 @@ pub const EXCHANGE: u32 = 2;
 pub const WHITEOUT: u32 = 4;
 
 /// What identifies a file: two names are one file exactly if this is equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Inode(u64, u64);
 
 /// A directory under test.
 pub struct Tree {
     pub fd: OwnedFd,
     pub path: PathBuf,
+    /// The filesystem counts a directory as a link to its parent.
+    counts: bool,
 }
 
 pub fn renameat2(
@@ -44,9 +46,15 @@ impl Tree {
     }
 
     fn at(path: PathBuf) -> Result<Tree, Stop> {
+        Tree::counting(path, true)
+    }
+
+    /// A directory of a filesystem that does or does not count directories as links to their parent.
+    pub fn counting(path: PathBuf, counts: bool) -> Result<Tree, Stop> {
         let name = name(path.to_str().unwrap_or_default());
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        Ok(Tree { fd: setup("open of a directory", file::open_at(libc::AT_FDCWD, &name, flags, 0))?, path })
+        let fd = setup("open of a directory", file::open_at(libc::AT_FDCWD, &name, flags, 0))?;
+        Ok(Tree { fd, path, counts })
     }
 
     /// Renames within this directory.
@@ -100,7 +108,25 @@ impl Tree {
     }
 
     pub fn open_directory(&self, path: &str) -> Result<Tree, Stop> {
-        Tree::at(self.path.join(path))
+        Tree::counting(self.path.join(path), self.counts)
+    }
+
+    /// A new directory, for a part of a case.
+    pub fn below(&self, path: &str) -> Result<Tree, Stop> {
+        self.directory(path)?;
+        self.open_directory(path)
+    }
+
+    /// Which file the name is now.
+    pub fn look(&self, path: &str) -> Result<Inode, Errno> {
+        self.status(path).map(|status| Inode(status.st_dev, status.st_ino))
+    }
+
+    /// The directory's links must tell that this many directories are in it.
+    pub fn counts_directories(&self, path: &str, inside: u64, when: &str) -> CaseResult {
+        let expected = if self.counts { 2 + inside } else { 1 };
+        check_eq!(self.links(path)?, expected, "links of {path} {when}");
+        Ok(())
     }
 
     pub fn status(&self, path: &str) -> Result<libc::stat, Errno> {
