@@ -11,28 +11,31 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+/// First line of our modules.dep: whoever finds another makes the list anew.
+const MARK: &str = "# what the modules say they need, and who answers to what they wish for\n";
+
 /// Writes modules.dep, and what lists there are in the packages, unless it is done.
 pub fn index(tree: &Path, packages: &[PathBuf], cache: &Cache, progress: Progress<'_>) -> Result<()> {
     let list = tree.join("modules.dep");
     let _lock = cache.lock(&tree.to_string_lossy())?;
-    if list.is_file() {
+    if std::fs::read_to_string(&list).is_ok_and(|text| text.starts_with(MARK)) {
         return Ok(());
     }
     progress("listing the kernel's modules");
-    let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut modules: BTreeMap<String, ModuleInfo> = BTreeMap::new();
     for package in packages {
         archive::walk(package, |mut member| {
             let Some(path) = below_tree(member.path) else { return Ok(ControlFlow::Continue(())) };
             match member.role {
                 Role::ModuleList => write(cache, &tree.join(path), &mut member)?,
-                Role::Module => drop(needs.insert(path.clone(), dependencies(&path, &mut member)?)),
+                Role::Module => drop(modules.insert(path.clone(), information(&path, &mut member)?)),
                 Role::Image | Role::Config | Role::Symbols => {}
             }
             Ok(ControlFlow::Continue(()))
         })?;
     }
     // Last, because its presence says that all is done.
-    cache.write(&list, render(&needs).as_bytes())
+    cache.write(&list, render(&modules).as_bytes())
 }
 
 /// Takes these files out of the packages, unless they are there.
@@ -79,9 +82,19 @@ fn read_whole(mut from: impl Read, path: &Path, into: &mut Vec<u8>) -> Result<()
     from.read_to_end(into).map(drop).map_err(unreadable)
 }
 
-/// The names of the modules that one says it depends on, from its `.modinfo` section (`MODULE_INFO` in
-/// include/linux/module.h): what it cannot be linked without, and what it wishes loaded before.
-fn dependencies(path: &str, member: &mut Member<'_>) -> Result<Vec<String>> {
+/// What a module says of itself that concerns others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ModuleInfo {
+    /// Modules that it cannot be linked without.
+    pub needs: Vec<String>,
+    /// Modules, or names that some module answers to, that it wishes loaded before.
+    pub wishes: Vec<String>,
+    /// Names that it answers to, but for those of hardware.
+    pub aliases: Vec<String>,
+}
+
+/// From its `.modinfo` section (`MODULE_INFO` in include/linux/module.h).
+fn information(path: &str, member: &mut Member<'_>) -> Result<ModuleInfo> {
     let mut packed = Vec::new();
     read_whole(&mut *member.content, member.path, &mut packed)?;
     let damaged = |error: anyhow::Error| Error::infra(format!("module {path}")).because(error);
@@ -95,23 +108,41 @@ fn dependencies(path: &str, member: &mut Member<'_>) -> Result<Vec<String>> {
 }
 
 /// NUL-separated `key=value`; `softdep=pre: a b post: c`.
-pub(super) fn parse_modinfo(modinfo: &str) -> Vec<String> {
+pub(super) fn parse_modinfo(modinfo: &str) -> ModuleInfo {
     let value = |key: &'static str| modinfo.split('\0').filter_map(move |entry| entry.strip_prefix(key));
-    let hard = value("depends=").flat_map(|names| names.split(','));
-    let soft = value("softdep=").flat_map(|text| {
+    let wishes = value("softdep=").flat_map(|text| {
         let before = text.split("post:").next().unwrap_or_default();
         before.trim().strip_prefix("pre:").unwrap_or_default().split_whitespace()
     });
-    hard.chain(soft).map(name_of).filter(|name| !name.is_empty()).collect()
+    let needs = value("depends=").flat_map(|names| names.split(','));
+    let aliases = value("alias=").filter(|alias| !alias.contains([':', '*']));
+    ModuleInfo { needs: names(needs), wishes: names(wishes), aliases: names(aliases) }
 }
 
-/// In the form of modules.dep. A wish for a module that this kernel does not have is no dependency.
-fn render(needs: &BTreeMap<String, Vec<String>>) -> String {
-    let paths: BTreeMap<String, &String> = needs.keys().map(|path| (name_of(path), path)).collect();
-    let line = |(path, names): (&String, &Vec<String>)| {
-        let known: Vec<&str> =
-            names.iter().filter_map(|name| paths.get(name)).map(|path| path.as_str()).collect();
-        format!("{path}: {}\n", known.join(" "))
-    };
-    needs.iter().map(line).collect()
+fn names<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    words.map(name_of).filter(|name| !name.is_empty()).collect()
+}
+
+/// In the form of modules.dep. A wish that nothing in this kernel answers to is no dependency. Of several that do, the
+/// generic one is taken, which needs no hardware.
+fn render(modules: &BTreeMap<String, ModuleInfo>) -> String {
+    let paths: BTreeMap<String, &String> = modules.keys().map(|path| (name_of(path), path)).collect();
+    let mut answers: BTreeMap<&str, &String> = BTreeMap::new();
+    for (path, module) in modules {
+        for alias in &module.aliases {
+            let first = answers.entry(alias.as_str()).or_insert(path);
+            if name_of(path).ends_with("_generic") {
+                *first = path;
+            }
+        }
+    }
+    let mut list = MARK.to_owned();
+    for (path, module) in modules {
+        let needs = module.needs.iter().filter_map(|name| paths.get(name));
+        let wishes =
+            module.wishes.iter().filter_map(|name| paths.get(name).or_else(|| answers.get(name.as_str())));
+        let words: Vec<&str> = needs.chain(wishes).map(|path| path.as_str()).collect();
+        list += &format!("{path}: {}\n", words.join(" "));
+    }
+    list
 }

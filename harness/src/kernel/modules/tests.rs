@@ -1,5 +1,5 @@
 use super::index::name_of;
-use super::packed::parse_modinfo;
+use super::packed::{ModuleInfo, parse_modinfo};
 use super::*;
 use crate::kernel::KernelSpec;
 use crate::kernel::archive::tests::package;
@@ -93,6 +93,27 @@ fn a_module_comes_with_what_it_needs_in_load_order() {
     assert_eq!(load(&kernel, &cache, &["d"]).unwrap(), [""; 0], "what is built in needs no file");
 }
 
+/// As ext4 wishes for `crc32c`, which is no module's name.
+#[test]
+fn a_wish_is_answered_by_an_alias_and_a_list_without_answers_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let deb = folder.path().join("linux.deb");
+    let modules: [(&str, Vec<u8>); 4] = [
+        ("./lib/modules/1.2.3/kernel/crc-fast.ko", module("alias=crc\0alias=pci:v00*\0")),
+        ("./lib/modules/1.2.3/kernel/crc_generic.ko", module("alias=crc\0")),
+        ("./lib/modules/1.2.3/kernel/crc_slow.ko", module("alias=crc\0")),
+        ("./lib/modules/1.2.3/kernel/fs.ko", module("depends=\0softdep=pre: crc sha\0")),
+    ];
+    let files: Vec<(&str, &[u8])> =
+        modules.iter().map(|(path, content)| (*path, content.as_slice())).collect();
+    package(&deb, &files);
+    let tree = folder.path().join("modules");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::write(tree.join("modules.dep"), "kernel/fs.ko: \n").unwrap();
+    let (kernel, cache) = (kernel(tree, vec![deb]), Cache::at(folder.path().join("cache")).unwrap());
+    assert_eq!(load(&kernel, &cache, &["fs"]).unwrap(), ["crc_generic", "fs"]);
+}
+
 #[test]
 fn what_was_unpacked_once_needs_no_package() {
     let folder = tempfile::tempdir().unwrap();
@@ -135,8 +156,13 @@ fn depmods_own_list_is_read() {
 fn names_are_those_of_the_kernel() {
     assert_eq!(name_of("kernel/crypto/aesni-intel.ko.xz"), "aesni_intel");
     assert_eq!(name_of("fuse"), "fuse");
-    assert_eq!(parse_modinfo("license=GPL\0depends=a,b-c\0softdep=post: z\0"), ["a", "b_c"]);
-    assert_eq!(parse_modinfo("depends=\0"), [""; 0]);
+    let said =
+        parse_modinfo("license=GPL\0depends=a,b-c\0softdep=pre: x y-z post: z\0alias=d-e\0alias=pci:v1d*\0");
+    assert_eq!(
+        (said.needs, said.wishes, said.aliases),
+        (vec!["a".into(), "b_c".into()], vec!["x".into(), "y_z".into()], vec!["d_e".into()],)
+    );
+    assert_eq!(parse_modinfo("depends=\0"), ModuleInfo::default());
 }
 
 /// Edges that lead from higher to lower numbers, so that there is no cycle.
