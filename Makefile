@@ -64,13 +64,23 @@ packages:
 	command -v cc >/dev/null || missing+=(gcc)
 	# The agent is static, so the C library must be there as libc.a.
 	[ -e "$$(cc -print-file-name=libc.a 2>/dev/null)" ] || missing+=(libc6-dev)
-	[ $${#missing[@]} -ne 0 ] || exit 0
-	echo "installing: $${missing[*]}"
-	command -v apt-get >/dev/null || { echo "no apt-get here: install these yourself" >&2; exit 1; }
+	# Without these, cases on a filesystem skip; so they are no reason to stop.
+	wished=()
+	for pair in mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs; do
+	    PATH=$$PATH:/usr/sbin:/sbin command -v $${pair%:*} >/dev/null || wished+=($${pair#*:})
+	done
+	[ $${#missing[@]}$${#wished[@]} != 00 ] || exit 0
+	echo "installing: $${missing[*]} $${wished[*]}"
 	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo
-	install() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$${missing[@]}"; }
-	# Package lists may be missing or stale; fetch them only then.
-	install || { $$sudo apt-get update -qq; install; }
+	install() {
+	    command -v apt-get >/dev/null || { echo "no apt-get here: install these yourself" >&2; return 1; }
+	    local apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get"
+	    # Package lists may be missing or stale; fetch them only then.
+	    $$apt install -qq -y --no-install-recommends "$$@" ||
+	        { $$apt update -qq && $$apt install -qq -y --no-install-recommends "$$@"; }
+	}
+	[ $${#missing[@]} -eq 0 ] || install "$${missing[@]}"
+	[ $${#wished[@]} -eq 0 ] || install "$${wished[@]}" || echo "going on without: $${wished[*]}" >&2
 
 check: packages
 	$(CARGO) fmt --all --check

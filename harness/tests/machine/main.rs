@@ -8,5 +8,6 @@ mod support;
 mod endurance;
 mod exactness;
 mod faults;
+mod filesystems;
 mod images;
 mod verbs;

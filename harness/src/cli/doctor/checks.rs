@@ -59,6 +59,10 @@ pub(super) const BUILD_TOOLS: &[(&str, &str)] = &[
     ("openssl/ssl.h", "libssl-dev"),
 ];
 
+/// What makes the filesystems that some cases run on, and the Debian package of each.
+pub(super) const FILESYSTEM_TOOLS: &[(&str, &str)] =
+    &[("mkfs.ext4", "e2fsprogs"), ("mkfs.xfs", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")];
+
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
 
@@ -75,6 +79,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Check> {
         accelerator(facts),
         packages(facts),
         trees(facts),
+        filesystems(facts),
         disk("cache", &facts.cache, LEAST_CACHE, "GAUNTLET_CACHE"),
         disk("results", &facts.results, LEAST_RESULTS, "GAUNTLET_RESULTS"),
         memory(facts),
@@ -122,24 +127,29 @@ fn packages(facts: &Facts) -> Check {
 }
 
 fn trees(facts: &Facts) -> Check {
-    let absent: Vec<&(&str, &str)> =
-        BUILD_TOOLS.iter().filter(|(tool, _)| facts.absent.contains(tool)).collect();
-    let tools: Vec<&str> = absent.iter().map(|(tool, _)| *tool).collect();
-    let packages: Vec<&str> = absent.iter().map(|(_, package)| *package).collect();
-    match absent.is_empty() {
-        true => Check {
-            what: "tree builds",
-            state: State::Good,
-            found: "tree: kernels can be built".to_owned(),
-            mend: None,
-        },
-        false => Check {
-            what: "tree builds",
-            state: State::Limited,
-            found: format!("no tree: kernels without {}", tools.join(", ")),
-            mend: Some(install(facts, &packages)),
-        },
+    let words = ("tree: kernels can be built", "no tree: kernels without");
+    tools(facts, "tree builds", BUILD_TOOLS, words)
+}
+
+fn filesystems(facts: &Facts) -> Check {
+    let words = ("cases on ext4, xfs and btrfs run", "cases on a filesystem skip without its");
+    tools(facts, "filesystems", FILESYSTEM_TOOLS, words)
+}
+
+fn tools(
+    facts: &Facts,
+    what: &'static str,
+    tools: &[(&'static str, &'static str)],
+    (good, without): (&str, &str),
+) -> Check {
+    let absent: Vec<_> = tools.iter().filter(|(tool, _)| facts.absent.contains(tool)).collect();
+    if absent.is_empty() {
+        return Check { what, state: State::Good, found: good.to_owned(), mend: None };
     }
+    let names: Vec<&str> = absent.iter().map(|(tool, _)| *tool).collect();
+    let packages: Vec<&str> = absent.iter().map(|(_, package)| *package).collect();
+    let found = format!("{without} {}", names.join(", "));
+    Check { what, state: State::Limited, found, mend: Some(install(facts, &packages)) }
 }
 
 fn disk(what: &'static str, (path, free): &(String, u64), least: u64, variable: &str) -> Check {
@@ -218,6 +228,13 @@ mod tests {
         let facts = Facts { absent: vec!["bison", "gelf.h"], ..healthy() };
         let mend = "sudo apt-get install --no-install-recommends bison libelf-dev".to_owned();
         assert_eq!(ailing(&facts), [("tree builds", State::Limited, Some(mend))]);
+    }
+
+    #[test]
+    fn a_missing_mkfs_limits_its_filesystem_only() {
+        let facts = Facts { absent: vec!["mkfs.xfs"], root: true, ..healthy() };
+        let mend = "apt-get install --no-install-recommends xfsprogs".to_owned();
+        assert_eq!(ailing(&facts), [("filesystems", State::Limited, Some(mend))]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Looks at the machine.
 
-use super::checks::{APT_TOOLS, BUILD_TOOLS, Facts};
+use super::checks::{APT_TOOLS, BUILD_TOOLS, FILESYSTEM_TOOLS, Facts};
 use crate::cli::Globals;
 use crate::session::Host;
 use crate::ui::format;
@@ -42,13 +42,16 @@ async fn accelerator(cache: &Path) -> Result<String, String> {
 /// Programs not on the PATH and headers the compiler would not find.
 fn absent() -> Vec<&'static str> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    // Where mkfs programs are, whoever may find them.
+    folders.extend(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from));
     let headers = [PathBuf::from("/usr/include"), PathBuf::from("/usr/local/include")];
     let there = |name: &str| {
         let places: &[PathBuf] = if name.ends_with(".h") { &headers } else { &folders };
         places.iter().any(|folder| folder.join(name).is_file())
     };
-    let wanted = APT_TOOLS.iter().copied().chain(BUILD_TOOLS.iter().map(|(tool, _)| *tool));
+    let tools = BUILD_TOOLS.iter().chain(FILESYSTEM_TOOLS).map(|(tool, _)| *tool);
+    let wanted = APT_TOOLS.iter().copied().chain(tools);
     wanted.filter(|name| !there(name)).collect()
 }
 
