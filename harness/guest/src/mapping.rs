@@ -22,6 +22,11 @@ impl Mapping {
         setup("mmap", Mapping::new(length, protection, flags, -1, 0))
     }
 
+    /// Memory with flags of the caller's choice.
+    pub fn without_file(length: usize, protection: i32, flags: i32) -> Result<Mapping, Errno> {
+        Mapping::new(length, protection, flags, -1, 0)
+    }
+
     /// A part of a file from its beginning. What this returns may be what the case judges.
     pub fn of(fd: &impl AsRawFd, length: usize, protection: i32, flags: i32) -> Result<Mapping, Errno> {
         Mapping::new(length, protection, flags, fd.as_raw_fd(), 0)

@@ -10,11 +10,14 @@ mod bytes;
 mod calls;
 mod signals;
 mod streams;
+mod vdso;
 
-use {arguments::*, bytes::*, signals::*, streams::*};
+use {arguments::*, bytes::*, signals::*, streams::*, vdso::*};
 
 pub const SUITE: Suite =
     Suite { name: "getrandom", about: "getrandom(2): random bytes without a file", needs: &[], cases: CASES };
+
+const VDSO: Need = Need::Since { major: 6, minor: 11, what: "getrandom in the vDSO" };
 
 const CASES: &[Case] = cases! {
     fills_the_whole_buffer: "getrandom(2): reads of up to 256 bytes always return as many bytes as requested";
@@ -45,4 +48,9 @@ const CASES: &[Case] = cases! {
     kernel_address_is_refused: "getrandom(2) ERRORS: EFAULT, buf is outside the accessible address space";
     read_only_buffer_is_refused: "getrandom(2) ERRORS: EFAULT, buf is outside the accessible address space";
     buffer_with_a_hole_is_not_overrun: "getrandom(2) ERRORS: EFAULT, buf is outside the accessible address space";
+
+    vdso_delivers_every_length: "vdso(7) __vdso_getrandom: as getrandom(2)", needs [VDSO];
+    vdso_repeats_nothing: "vdso(7) __vdso_getrandom; random(7)", needs [VDSO];
+    vdso_state_is_not_shared_with_a_child: "vdso(7) __vdso_getrandom: its state is wiped by fork(2), MADV_WIPEONFORK", needs [VDSO];
+    vdso_refuses_unknown_flags_and_torn_states: "getrandom(2) ERRORS: EINVAL; lib/vdso/getrandom.c", needs [VDSO];
 };

@@ -73,6 +73,9 @@ pub fn nofollow_refuses_the_last_link_only(context: &Context) -> CaseResult {
             .exits("execveat with NOFOLLOW through a linked directory", 7)?;
         exec(directory, c"real/seven", SYMLINK_NOFOLLOW).exits("execveat of a file with NOFOLLOW", 7)?;
     }
+    // The descriptor of a link is not that of what it names.
+    let link = open(number(&here), c"link", libc::O_PATH | libc::O_NOFOLLOW)?;
+    exec(number(&link), c"", EMPTY_PATH).refused("execveat of a descriptor of a link", libc::ELOOP)?;
     symlink(c"circle", c"circle")?;
     exec(libc::AT_FDCWD, c"circle", 0).refused("execveat of a link to itself", libc::ELOOP)
 }
