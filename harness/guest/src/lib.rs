@@ -14,6 +14,7 @@ pub mod faults;
 pub mod file;
 pub mod helper;
 pub mod mapping;
+pub mod module;
 pub mod mounts;
 pub mod socket;
 pub mod suites;

@@ -2,11 +2,13 @@
 
 use crate::{Case, Suite};
 
+pub mod blk_mq;
 pub mod bpf;
 pub mod deadline;
 pub mod execveat;
 pub mod getrandom;
 pub mod kexec_file_load;
+pub mod livepatch;
 pub mod memfd;
 pub mod renameat2;
 pub mod seccomp;
@@ -23,6 +25,8 @@ pub const SUITES: &[&Suite] = &[
     &kexec_file_load::SUITE,
     &deadline::SUITE,
     &userfaultfd::SUITE,
+    &blk_mq::SUITE,
+    &livepatch::SUITE,
 ];
 
 /// Every case with its full name, `suite/case`.
