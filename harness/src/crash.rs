@@ -4,7 +4,7 @@
 //! guest prints is hostile input. [`scan`] is the same for a whole log. Formats are those of
 //! `kernel/panic.c`, `arch/x86/kernel/dumpstack.c`, `mm/kasan/report.c`, `kernel/locking/lockdep.c`,
 //! `kernel/watchdog.c` and `kernel/rcu/tree_stall.h`, 5.x to 6.x; titles are worded as syzbot words them, so
-//! that they can be searched for.
+//! that they can be searched for. [`DebugInfo`] tells afterwards where in the source its frames are.
 //!
 //! Architecture invariant: nothing here knows about cases, verdicts or virtual machines.
 
@@ -12,13 +12,16 @@ mod blame;
 mod frame;
 mod line;
 mod message;
+mod prefaces;
 mod report;
 mod rules;
 mod scanner;
+mod source;
 mod symbols;
 
-pub use frame::Frame;
+pub use frame::{Frame, Source};
 pub use scanner::{Scan, Scanner};
+pub use source::DebugInfo;
 pub use symbols::Symbols;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +35,8 @@ pub struct Splat {
     pub kind: Kind,
     /// The function held responsible: the first one that is no helper, allocator or lock.
     pub frame: Option<String>,
+    /// Where the processor was, or where the head says it happened.
+    pub at: Option<Frame>,
     /// The first stack trace of the report, innermost call first.
     pub stack: Vec<Frame>,
     pub cpu: Option<u32>,
@@ -47,6 +52,20 @@ pub struct Splat {
     pub secondary: bool,
     /// Torn, cut short, or without the function it should name: the title is not to be trusted.
     pub corrupted: bool,
+}
+
+impl Splat {
+    /// Once addresses have names, a function may be found that was not there to be found before.
+    fn find_guilty_again(&mut self) {
+        if self.frame.is_some() {
+            return;
+        }
+        self.frame = blame::guilty(self.kind, self.at.as_ref(), &self.stack);
+        if let Some(frame) = &self.frame {
+            self.title = format!("{} in {frame}", self.title);
+            self.corrupted = false;
+        }
+    }
 }
 
 /// What sort of complaint.
@@ -118,8 +137,13 @@ impl Kind {
     }
 
     /// A timer noticed it from an interrupt: frames of that interrupt say nothing.
-    fn is_stall(self) -> bool {
+    pub fn is_stall(self) -> bool {
         matches!(self, Kind::HardLockup | Kind::SoftLockup | Kind::RcuStall | Kind::WorkqueueLockup)
+    }
+
+    /// Its stack traces come without the line `Call Trace:`.
+    fn has_bare_stack(self) -> bool {
+        matches!(self, Kind::Kmsan | Kind::Kcsan | Kind::Kfence)
     }
 
     /// Reports that may rightly come without a stack trace.

@@ -1,6 +1,7 @@
 //! Console logs as data: `data/consoles/*.txt`, each headed by what it must be read as.
 //!
-//! A header line is `# splat [KIND FLAGS… cpu=N task=NAME taint=LETTERS] TITLE`; other `#` lines are remarks.
+//! A header line is `# splat [KIND FLAGS… cpu=N task=NAME taint=LETTERS] TITLE`, and after it, where the stack is
+//! checked too, `# stack FUNCTION…` with its innermost frames; other `#` lines are remarks.
 //! To add a log: put it there without a header, run the test, and judge what it prints.
 
 use gauntlet::crash::{Kind, Scanner, Splat, scan};
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 struct Console {
     name: String,
     expected: Vec<String>,
+    /// The number of a splat, and the functions its stack begins with.
+    stacks: Vec<(usize, Vec<String>)>,
     log: String,
 }
 
@@ -24,9 +27,15 @@ fn console(path: &Path) -> Console {
     let text = std::fs::read_to_string(path).unwrap();
     let header: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
     let log = text.split_inclusive('\n').skip(header.len()).collect();
-    let expected =
-        header.iter().filter_map(|line| line.strip_prefix("# splat ")).map(str::to_owned).collect();
-    Console { name: path.file_stem().unwrap().to_string_lossy().into_owned(), expected, log }
+    let (mut expected, mut stacks) = (Vec::new(), Vec::new());
+    for line in header {
+        if let Some(splat) = line.strip_prefix("# splat ") {
+            expected.push(splat.to_owned());
+        } else if let Some(stack) = line.strip_prefix("# stack ") {
+            stacks.push((expected.len() - 1, stack.split(' ').map(str::to_owned).collect()));
+        }
+    }
+    Console { name: path.file_stem().unwrap().to_string_lossy().into_owned(), expected, stacks, log }
 }
 
 fn render(splat: &Splat) -> String {
@@ -61,6 +70,21 @@ fn every_console_is_read_as_its_header_says() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_stack_is_read_as_its_header_says() {
+    let mut checked = 0;
+    for console in corpus() {
+        let splats = scan(console.log.as_bytes());
+        for (index, expected) in &console.stacks {
+            let frames = splats[*index].stack.iter().filter(|frame| frame.reliable);
+            let read: Vec<&str> = frames.map(|frame| frame.function.as_str()).take(expected.len()).collect();
+            assert_eq!(read, *expected, "{}, splat {index}", console.name);
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} stacks are checked");
 }
 
 #[test]

@@ -31,6 +31,16 @@ const NEVER_GUILTY: &[&str] = &[
     "__debug_",
     "debug_object",
     "debug_check_no_obj",
+    "0x",
+    "__die_body",
+    "fixup_bug",
+    "skb_panic",
+    "skb_over_panic",
+    "skb_under_panic",
+    "__stack_chk_fail",
+    "check_preemption_disabled",
+    "debug_smp_processor_id",
+    "__this_cpu_preempt_check",
     // Sanitizers.
     "kasan_",
     "__kasan_",
@@ -48,6 +58,8 @@ const NEVER_GUILTY: &[&str] = &[
     "save_stack",
     "stack_trace_",
     "check_region_inline",
+    "kmemleak_",
+    "set_report_info",
     // Memory and string helpers.
     "mem",
     "__mem",
@@ -169,7 +181,25 @@ const NEVER_GUILTY: &[&str] = &[
     "___might_sleep",
     "might_fault",
     "__might_fault",
+    "complete",
     "completion",
+    "__wake_up",
+    "wake_up_",
+    "try_to_wake_up",
+    "prepare_to_wait",
+    "finish_wait",
+    "add_wait_queue",
+    "remove_wait_queue",
+    "rcu_note_context_switch",
+    "__schedule_bug",
+    "debug_mutex_",
+    "debug_rt_mutex_",
+    "debug_spin_",
+    "rt_spin_",
+    "rt_read_",
+    "rt_write_",
+    "migrate_disable",
+    "migrate_enable",
     "synchronize_",
     "__synchronize_",
     "flush_work",
@@ -219,6 +249,45 @@ const NEVER_GUILTY: &[&str] = &[
     "rep_nop",
     "smp_call_function",
     "on_each_cpu",
+    "generic_smp_call_function",
+    "__flush_smp_call_function",
+    "flush_smp_call_function",
+    "csd_",
+    "__csd_",
+    "irqentry_",
+    "do_softirq",
+    "__do_softirq",
+    "handle_softirqs",
+    "invoke_softirq",
+    "run_ksoftirqd",
+    "call_timer_fn",
+    "expire_timers",
+    "run_timer_",
+    "__run_timer",
+    "run_local_timers",
+    "smpboot_thread_fn",
+    "process_one_work",
+    "process_scheduled_works",
+    "worker_thread",
+    "kthread",
+    "instrument_",
+    "__x86_return_thunk",
+    "srso_",
+];
+
+/// The end of a task or of a call: where the lock validator notices what was forgotten long before.
+const WHERE_LOCKS_ARE_MISSED: &[&str] = &[
+    "do_exit",
+    "do_group_exit",
+    "__do_sys_exit",
+    "__se_sys_exit",
+    "__x64_sys_exit",
+    "__ia32_sys_exit",
+    "x64_sys_call",
+    "exit_to_user_mode",
+    "syscall_exit_",
+    "prepare_exit_to_usermode",
+    "make_task_dead",
 ];
 
 /// Names that [`NEVER_GUILTY`] catches though they do work of their own.
@@ -226,6 +295,8 @@ const GUILTY_ALL_THE_SAME: &[&str] = &[
     "memfd",
     "mempolicy",
     "mem_cgroup",
+    "complete_signal",
+    "complete_walk",
     "memory_",
     "memblock",
     "strp_",
@@ -242,13 +313,17 @@ pub(super) fn is_guilty(function: &str) -> bool {
     !starts(NEVER_GUILTY) || starts(GUILTY_ALL_THE_SAME)
 }
 
+fn is_late(function: &str) -> bool {
+    WHERE_LOCKS_ARE_MISSED.iter().any(|prefix| function.starts_with(prefix))
+}
+
 /// The first function that can be held responsible: where the processor was, then up the stack.
 pub(super) fn guilty(kind: Kind, at: Option<&Frame>, stack: &[Frame]) -> Option<String> {
     // What the timer's interrupt was doing is not what hung.
     let counts = |frame: &&Frame| frame.reliable && !(kind.is_stall() && frame.interrupt);
     at.into_iter()
         .chain(stack.iter().filter(counts))
-        .find(|frame| is_guilty(&frame.function))
+        .find(|frame| is_guilty(&frame.function) && !(kind == Kind::Lockdep && is_late(&frame.function)))
         .map(|frame| frame.function.clone())
 }
 

@@ -50,9 +50,9 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// From a line that begins with `CPU: `.
+    /// From a line that begins with `CPU: `, or says who it was in another of the reports' ways.
     pub(super) fn parse(body: &str) -> Option<Context> {
-        let rest = body.strip_prefix("CPU: ")?;
+        let Some(rest) = body.strip_prefix("CPU: ") else { return Context::of_detail(body) };
         let cpu = rest.split(' ').next()?.parse().ok()?;
         let comm = rest.split_once(" Comm: ").map(|(_, comm)| comm);
         let end =
@@ -60,6 +60,23 @@ impl Context {
         let task = comm.and_then(|comm| end(comm).map(|end| comm[..end].trim_end().to_owned()));
         let taint = rest.split_once("Tainted: ").map(|(_, letters)| taint(letters)).unwrap_or_default();
         Some(Context { cpu: Some(cpu), task, taint })
+    }
+
+    fn of_detail(body: &str) -> Option<Context> {
+        // The hung task's own line of taint; 6.12 and later spell the letters out on a line that looks alike.
+        if let Some(letters) = body.strip_prefix("Tainted: ").filter(|rest| !rest.starts_with('[')) {
+            return Some(Context { taint: taint(letters), ..Context::default() });
+        }
+        let task = match body.split_once(' ')?.0 {
+            // __might_resched(): `in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 79, name: init`
+            "in_atomic():" => body.split_once(", name: ")?.1,
+            // KASAN: `Read of size 8 at addr ffff888007d2d000 by task init/79`
+            "Read" | "Write" => body.split_once(" by task ")?.1.rsplit_once('/')?.0,
+            // kmemleak: `comm "init", pid 79, jiffies 4294937296`
+            "comm" => body.split_once('"')?.1.rsplit_once("\", pid ")?.0,
+            _ => return None,
+        };
+        Some(Context { task: Some(task.to_owned()), ..Context::default() })
     }
 
     /// From a head that names its place: `CPU#0 stuck for 22s! [init:79]`, `on cpu 1`, `INFO: task foo:12 blocked`.
@@ -126,6 +143,12 @@ mod tests {
             of(13, "a b", "")
         );
         assert_eq!(Context::parse("CPU: many"), None);
+        let task = |body| Context::parse(body).and_then(|context| context.task);
+        assert_eq!(task("Read of size 8 at addr ffff888007d2d000 by task a/b/79").as_deref(), Some("a/b"));
+        assert_eq!(task("in_atomic(): 1, irqs_disabled(): 0, pid: 79, name: a b").as_deref(), Some("a b"));
+        assert_eq!(task("comm \"a b\", pid 79, jiffies 4294937296").as_deref(), Some("a b"));
+        let hung = Context::parse("Tainted: G           OE      6.12.0 #1").unwrap();
+        assert_eq!((hung.taint.as_str(), Context::parse("Tainted: [O]=OOT_MODULE")), ("GOE", None));
         let stuck = Context::from_head("watchdog: BUG: soft lockup - CPU#2 stuck for 22s! [kworker/2:1:79]");
         assert_eq!((stuck.cpu, stuck.task.as_deref()), (Some(2), Some("kworker/2:1")));
         let hung = Context::from_head("INFO: task lab hang:12 blocked for more than 120 seconds.");

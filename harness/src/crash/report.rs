@@ -56,6 +56,26 @@ const SHAPES: &[&str] = &[
     "Kernel Offset: ",
     "pc : ",
     "lr : ",
+    "Reported by Kernel Concurrency Sanitizer",
+    "Uninit was ",
+    "Local variable ",
+    "backtrace",
+    "comm \"",
+    "hex dump (",
+    "Allocated in ",
+    "Freed in ",
+    "Slab 0x",
+    "Object 0x",
+    "Redzone ",
+    "Object ",
+    "Padding ",
+    "FIX ",
+    "in_atomic(): ",
+    "Preemption disabled at",
+    "INFO: lockdep is turned off",
+    "rcu: ",
+    "NMI backtrace for cpu ",
+    "Sending NMI ",
     "irq event stamp",
     "hardirqs last",
     "softirqs last",
@@ -75,14 +95,16 @@ pub(super) struct Report {
     rule: &'static Rule,
     /// The head's text.
     head: String,
-    /// A `refcount_t:` or `ODEBUG:` message before a warning.
-    preface: String,
+    /// How the helper that noticed calls the bug.
+    preface: Option<&'static str>,
     pub caller: Option<String>,
     start: u64,
     end: u64,
     context: Context,
     /// Where the head or the `RIP:` line says it happened.
     at: Option<Frame>,
+    /// Where the first lock was taken that the lock validator lists.
+    held: Option<Frame>,
     stack: Vec<Frame>,
     trace: Trace,
     interrupt: bool,
@@ -94,16 +116,16 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(rule: &'static Rule, body: &str, start: u64, end: u64) -> Report {
-        let at = body.split(' ').find_map(|word| Frame::parse(word.trim_end_matches(',')));
         Report {
             rule,
             head: without_oops(body).to_owned(),
-            preface: String::new(),
+            preface: None,
             caller: None,
             start,
             end,
             context: Context::from_head(body),
-            at,
+            at: frame_in(body),
+            held: None,
             stack: Vec::new(),
             trace: Trace::Before,
             interrupt: false,
@@ -114,8 +136,8 @@ impl Report {
         }
     }
 
-    /// What came between `cut here` and the head.
-    pub(super) fn with_preface(mut self, preface: String) -> Report {
+    /// What a helper said just before the head.
+    pub(super) fn with_preface(mut self, preface: Option<&'static str>) -> Report {
         self.preface = preface;
         self
     }
@@ -125,8 +147,11 @@ impl Report {
         self.trace == Trace::Before && self.records <= 12 && self.rule.kind != Kind::Panic
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        self.rule.kind
+    /// Whether a head of this rule tells more of the same complaint: a trap after the line that says what was
+    /// accessed, or the warning that a `BUG:` line was the text of.
+    pub(super) fn is_continued_by(&self, rule: &Rule) -> bool {
+        let same = rule.joins || self.rule.kind == rule.kind;
+        self.has_just_begun() && (same || (self.rule.kind, rule.kind) == (Kind::Bug, Kind::Warning))
     }
 
     /// Messages were lost or another report broke in.
@@ -137,7 +162,7 @@ impl Report {
     /// Takes one more record; false when the report ends with it.
     pub(super) fn take(&mut self, body: &str, end: u64) -> bool {
         self.records += 1;
-        let frame = Frame::parse(body);
+        let frame = Frame::parse(body).or_else(|| Frame::parse_inlined(body));
         let belongs = frame.is_some() || SHAPES.iter().any(|shape| body.starts_with(shape));
         if belongs {
             self.end = end;
@@ -158,6 +183,9 @@ impl Report {
     }
 
     fn take_frame(&mut self, mut frame: Frame) {
+        if self.trace == Trace::Before && self.rule.kind.has_bare_stack() {
+            self.trace = Trace::Inside;
+        }
         if self.trace == Trace::Inside && self.stack.len() < MAX_FRAMES {
             frame.interrupt = self.interrupt;
             self.stack.push(frame);
@@ -170,7 +198,9 @@ impl Report {
             "</IRQ>" | "</NMI>" | "</#DF>" | "</SOFTIRQ>" => self.interrupt = false,
             "<TASK>" => {}
             "</TASK>" => self.trace = Trace::After,
-            _ if body.starts_with("Call Trace:") || body.starts_with("Call trace:") => self.begin_trace(),
+            _ if ["Call Trace:", "Call trace:", "backtrace"].iter().any(|head| body.starts_with(head)) => {
+                self.begin_trace();
+            }
             _ if body.contains("printk messages dropped") => self.tear(),
             _ => self.take_detail(body),
         }
@@ -184,16 +214,20 @@ impl Report {
         if let Some(place) = body.strip_prefix("RIP: ").or_else(|| body.strip_prefix("pc : ")) {
             // `RIP: 0010:foo+0x1/0x2`; segment 0033 is user space.
             let place = place.strip_prefix("0010:").unwrap_or(place);
-            let place = place.split(' ').next().unwrap_or(place);
             if self.at.is_none() || self.rule.kind.is_stall() && self.at_is_unknown() {
                 self.at = Frame::parse(place);
             }
-        } else if let Some(context) = Context::parse(body) {
-            self.take_context(context);
-        } else if body.starts_with("Read of size") {
+            return;
+        }
+        if body.starts_with("Read of size") {
             self.access = self.access.or(Some(" Read"));
         } else if body.starts_with("Write of size") {
             self.access = self.access.or(Some(" Write"));
+        }
+        if let Some(context) = Context::parse(body) {
+            self.take_context(context);
+        } else if let Some((_, place)) = body.rsplit_once(", at: ").filter(|_| self.held.is_none()) {
+            self.held = Frame::parse(place);
         } else if self.trace == Trace::Inside && !body.starts_with('<') && !body.starts_with("? ") {
             // Anything else ends the first trace: `Allocated by task 79:`, registers, another program's line.
             self.trace = if self.stack.is_empty() { Trace::Inside } else { Trace::After };
@@ -216,13 +250,17 @@ impl Report {
 
     pub(super) fn finish(self, secondary: bool) -> Splat {
         let kind = self.rule.kind;
-        let frame = guilty(kind, self.at.as_ref(), &self.stack).or_else(|| self.named_in_head());
+        let held = self.held.as_ref().filter(|_| kind == Kind::Lockdep);
+        let frame = guilty(kind, self.at.as_ref(), &self.stack)
+            .or_else(|| self.named_in_head())
+            .or_else(|| guilty(kind, held, &[]));
         let title = self.title(frame.as_deref());
         let corrupted = self.torn || frame.is_none() && !kind.may_lack_stack();
         Splat {
             title,
             kind,
             frame,
+            at: self.at,
             stack: self.stack,
             cpu: self.context.cpu,
             task: self.context.task,
@@ -247,25 +285,66 @@ impl Report {
             None => words.to_owned(),
         };
         match self.rule.naming {
-            Naming::Function(words) => in_frame(words),
+            Naming::Function(words) => match self.preface {
+                Some(words) if self.rule.kind == Kind::KernelBug => in_frame(&format!("BUG: {words}")),
+                _ => in_frame(words),
+            },
+            Naming::Words(words) => words.to_owned(),
             Naming::Message(words) => format!("{words}{}", normalise(self.message())),
-            Naming::Sanitizer => {
-                let text = self.head.strip_prefix("BUG: ").unwrap_or(&self.head);
-                let class = text.split(" in ").next().unwrap_or(text);
-                if self.rule.kind == Kind::Kcsan {
-                    // A race has two sides: `data-race in foo / bar`.
-                    return normalise(text);
-                }
-                in_frame(&format!("{}{}", normalise(class), self.access.unwrap_or_default()))
+            Naming::Until(mark, words) => {
+                let said = self.head.split(mark).next().unwrap_or(&self.head);
+                in_frame(&format!("{}{words}", normalise(said)))
             }
-            Naming::Warn if self.preface.starts_with("refcount_t: ") => in_frame("WARNING: refcount bug"),
-            Naming::Warn if self.preface.starts_with("ODEBUG: ") => in_frame("WARNING: ODEBUG bug"),
-            Naming::Warn => in_frame("WARNING"),
+            Naming::Slab => normalise(&slab(&self.head)),
+            Naming::Sanitizer => self.sanitizer_title(frame),
+            Naming::Warn => match self.preface {
+                Some(words) => in_frame(&format!("WARNING: {words}")),
+                None => in_frame("WARNING"),
+            },
         }
+    }
+
+    fn sanitizer_title(&self, frame: Option<&str>) -> String {
+        let text = self.head.strip_prefix("BUG: ").unwrap_or(&self.head);
+        let (class, place) = text.split_once(" in ").unwrap_or((text, ""));
+        let class = format!("{}{}", normalise(class), self.access.unwrap_or_default());
+        // A race has two sides: `data-race in foo / bar`.
+        let place = match self.rule.kind {
+            Kind::Kcsan => normalise(&place.split(' ').map(bare_name).collect::<Vec<_>>().join(" ")),
+            _ => frame.unwrap_or_default().to_owned(),
+        };
+        if place.is_empty() { class } else { format!("{class} in {place}") }
     }
 
     /// The head's text after the rule's own words.
     fn message(&self) -> &str {
         self.head.strip_prefix(self.rule.head).unwrap_or(&self.head)
     }
+}
+
+/// `foo` of `foo+0x1/0x2`.
+fn bare_name(word: &str) -> String {
+    Frame::parse(word).map_or_else(|| word.to_owned(), |frame| frame.function)
+}
+
+/// `BUG kmalloc-64 (Not tainted): Right Redzone overwritten` without the taint.
+fn slab(head: &str) -> String {
+    let (cache, rest) = head.split_once(" (").unwrap_or((head, ""));
+    let (_, what) = rest.split_once("): ").unwrap_or_default();
+    format!("{cache}: {what}")
+}
+
+/// The first word of a head that is a place in the code, with its module.
+fn frame_in(head: &str) -> Option<Frame> {
+    let mut words = head.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let module = words.peek().filter(|next| next.starts_with('[')).copied().unwrap_or_default();
+        let word = word.trim_end_matches(',');
+        if (word.contains("+0x") || word.starts_with("0x"))
+            && let Some(frame) = Frame::parse(&format!("{word} {module}"))
+        {
+            return Some(frame);
+        }
+    }
+    None
 }

@@ -7,6 +7,12 @@ use super::Kind;
 pub(super) enum Naming {
     /// These words, then ` in FUNCTION`.
     Function(&'static str),
+    /// These words and no more.
+    Words(&'static str),
+    /// What the kernel said up to the first text, then the second, then ` in FUNCTION`.
+    Until(&'static str, &'static str),
+    /// `BUG kmalloc-64: Right Redzone overwritten`: the cache, and what is wrong with it.
+    Slab,
     /// These words, then what the kernel said after the head, without its numbers.
     Message(&'static str),
     /// `KASAN: slab-use-after-free Read in FUNCTION`: the words after `BUG: ` up to ` in `.
@@ -40,9 +46,19 @@ const fn trap(head: &'static str, kind: Kind, words: &'static str) -> Rule {
     Rule { head, kind, naming: Naming::Function(words), joins: true }
 }
 
+/// A report that names neither a function nor anything else that would stay the same.
+const fn words(head: &'static str, kind: Kind, words: &'static str) -> Rule {
+    new(head, kind, Naming::Words(words))
+}
+
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
     // Panics.
+    at(
+        "Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in",
+        Kind::Panic,
+        "kernel panic: stack is corrupted",
+    ),
     new("Kernel panic - not syncing: ", Kind::Panic, Naming::Message("kernel panic: ")),
     at("Kernel panic - not syncing", Kind::Panic, "kernel panic"),
     // Sanitizers.
@@ -110,8 +126,13 @@ pub(super) const RULES: &[Rule] = &[
     at("Watchdog detected hard LOCKUP", Kind::HardLockup, "BUG: hard lockup"),
     at("rcu: INFO: *stall", Kind::RcuStall, "INFO: rcu detected stall"),
     at("INFO: rcu*stall", Kind::RcuStall, "INFO: rcu detected stall"),
-    at("INFO: task *blocked for more than", Kind::HungTask, "INFO: task hung"),
+    at("INFO: task *blocked *for more than", Kind::HungTask, "INFO: task hung"),
     at("INFO: task *can't die for more than", Kind::HungTask, "INFO: task can't die"),
+    words(
+        "unregister_netdevice: waiting for *to become free",
+        Kind::Bug,
+        "unregister_netdevice: waiting for DEV to become free",
+    ),
     at("BUG: workqueue lockup", Kind::WorkqueueLockup, "BUG: workqueue lockup"),
     // Lock validator. The old words of a deadlock, and the new.
     at("WARNING: possible circular locking dependency", Kind::Lockdep, "possible deadlock"),
@@ -130,9 +151,12 @@ pub(super) const RULES: &[Rule] = &[
         "WARNING: lock held when returning to user space",
     ),
     at("WARNING: Nested lock was not taken", Kind::Lockdep, "WARNING: nested lock was not taken"),
+    at("WARNING: bad contention detected", Kind::Lockdep, "WARNING: bad contention detected"),
+    at("WARNING: *still has locks held", Kind::Lockdep, "WARNING: still has locks held"),
+    at("WARNING: chain_key collision", Kind::Lockdep, "WARNING: chain_key collision"),
     at("WARNING: locking bug", Kind::Lockdep, "WARNING: locking bug"),
     at("INFO: trying to register non-static key", Kind::Lockdep, "INFO: trying to register non-static key"),
-    at("BUG: MAX_LOCK", Kind::Lockdep, "BUG: lockdep limit reached"),
+    new("BUG: MAX_", Kind::Lockdep, Naming::Message("BUG: MAX_")),
     at("BUG: Invalid wait context", Kind::Lockdep, "invalid wait context"),
     at("[ BUG: Invalid wait context ]", Kind::Lockdep, "invalid wait context"),
     // Warnings: before 6.18 with the CPU first, since then with the place first.
@@ -146,26 +170,40 @@ pub(super) const RULES: &[Rule] = &[
     ),
     at("BUG: scheduling while atomic", Kind::AtomicSleep, "BUG: scheduling while atomic"),
     at(
-        "BUG: using __this_cpu_*in preemptible",
-        Kind::Bug,
-        "BUG: using __this_cpu operation in preemptible code",
+        "BUG: scheduling in a non-blocking section",
+        Kind::AtomicSleep,
+        "BUG: scheduling in a non-blocking section",
     ),
-    at(
-        "BUG: using smp_processor_id() in preemptible",
+    at("BUG: assuming atomic context", Kind::AtomicSleep, "BUG: assuming atomic context"),
+    at("BUG: assuming non migratable context", Kind::AtomicSleep, "BUG: assuming non migratable context"),
+    new("BUG: using *in preemptible", Kind::Bug, Naming::Until(" [", " code")),
+    new("BUG: spinlock ", Kind::Bug, Naming::Until(" on CPU", "")),
+    new("BUG: rwlock ", Kind::Bug, Naming::Until(" on CPU", "")),
+    new("BUG: rwsem ", Kind::Bug, Naming::Until(" on CPU", "")),
+    at("BUG: Bad page state", Kind::Bug, "BUG: Bad page state"),
+    at("BUG: Bad page map", Kind::Bug, "BUG: Bad page map"),
+    at("BUG: Bad page cache", Kind::Bug, "BUG: Bad page cache"),
+    words("BUG: Bad rss-counter state", Kind::Bug, "BUG: Bad rss-counter state"),
+    words(
+        "BUG: non-zero pgtables_bytes on freeing mm",
         Kind::Bug,
-        "BUG: using smp_processor_id() in preemptible code",
+        "BUG: non-zero pgtables_bytes on freeing mm",
     ),
-    at("BUG: spinlock ", Kind::Bug, "BUG: spinlock bug"),
-    at("BUG: rwlock ", Kind::Bug, "BUG: rwlock bug"),
-    at("BUG: Bad page state", Kind::Bug, "BUG: bad page state"),
-    at("BUG: Bad page map", Kind::Bug, "BUG: bad page map"),
+    at("BUG: Dentry *still in use", Kind::Bug, "BUG: Dentry still in use"),
+    at("BUG: workqueue leaked ", Kind::Bug, "BUG: workqueue leaked lock or atomic"),
+    words("VFS: Busy inodes after unmount", Kind::Bug, "VFS: Busy inodes after unmount"),
+    new("BUG *ainted*): ", Kind::Bug, Naming::Slab),
+    // mm/kmemleak.c: on the console, and in debugfs.
     at("BUG: memory leak", Kind::MemoryLeak, "memory leak"),
+    at("unreferenced object 0x", Kind::MemoryLeak, "memory leak"),
+    at("kmemleak: unreferenced object 0x", Kind::MemoryLeak, "memory leak"),
+    words("kmemleak: *new suspected memory leaks", Kind::MemoryLeak, "memory leak"),
     new("BUG: ", Kind::Bug, Naming::Message("BUG: ")),
 ];
 
 /// What heads start with.
-const FIRST_LETTERS: [char; 19] =
-    ['B', 'I', 'K', 'N', 'O', 'P', 'U', 'W', '[', 'a', 'c', 'd', 'g', 'i', 'k', 'r', 's', 't', 'w'];
+const FIRST_LETTERS: [char; 21] =
+    ['B', 'I', 'K', 'N', 'O', 'P', 'U', 'V', 'W', '[', 'a', 'c', 'd', 'g', 'i', 'k', 'r', 's', 't', 'u', 'w'];
 
 /// The rule whose head this record is.
 pub(super) fn head(body: &str) -> Option<&'static Rule> {
@@ -185,7 +223,7 @@ pub(super) fn without_oops(body: &str) -> &str {
     }
 }
 
-fn matches(head: &str, body: &str) -> bool {
+pub(super) fn matches(head: &str, body: &str) -> bool {
     let mut parts = head.split('*');
     let Some(mut rest) = parts.next().and_then(|start| body.strip_prefix(start)) else { return false };
     for part in parts {
@@ -236,6 +274,14 @@ mod tests {
             "Command line: oops=panic BUG: x",
             "Oopses are counted",
             "rcu: INFO: nothing special",
+            "rcu: INFO: Stall ended before state dump start",
+            "kmemleak: Kernel memory leak detector initialized (mem pool available: 15679)",
+            "BUG_ON is a macro",
+            "VFS: Disk quotas dquot_6.6.0",
+            "unregister_netdevice: all is well",
+            "INFO: task blocked for a while",
+            "UBSAN is enabled",
+            "workqueue: lab_work_fn hogged CPU for >10000us 4 times, consider switching to WQ_UNBOUND",
         ] {
             assert!(head(line).is_none(), "{line}");
         }

@@ -2,6 +2,7 @@
 
 use super::Splat;
 use super::line::{Line, records};
+use super::prefaces::preface;
 use super::report::Report;
 use super::rules::{Rule, head};
 
@@ -29,7 +30,6 @@ pub struct Scan {
 struct Cut {
     start: u64,
     records: u32,
-    text: String,
 }
 
 /// Reads a console piece by piece. Memory is bounded whatever comes in.
@@ -42,6 +42,8 @@ pub struct Scanner {
     /// The log has timestamps, so a line without one was printed by a program.
     stamped: bool,
     cut: Option<Cut>,
+    /// How a helper calls the bug that is about to be reported, and how many records ago it said so.
+    preface: Option<(&'static str, u32)>,
     open: Vec<Report>,
     scan: Scan,
     heads: u64,
@@ -112,7 +114,7 @@ impl Scanner {
             return;
         }
         if record.body.contains("[ cut here ]") {
-            self.cut = Some(Cut { start: self.line_start, records: 0, text: String::new() });
+            self.cut = Some(Cut { start: self.line_start, records: 0 });
             return;
         }
         self.note_oom(record.body);
@@ -130,7 +132,7 @@ impl Scanner {
         let cut = self.cut.take();
         if let Some(index) = same_caller {
             let open = &mut self.open[index];
-            if open.has_just_begun() && (rule.joins || open.kind() == rule.kind) {
+            if open.is_continued_by(rule) {
                 open.take(record.body, self.position);
                 return;
             }
@@ -144,25 +146,22 @@ impl Scanner {
             let oldest = self.open.remove(0);
             self.keep(oldest);
         }
-        let (start, preface) = match cut {
-            Some(cut) => (cut.start, cut.text),
-            None => (self.line_start, String::new()),
-        };
+        let start = cut.map_or(self.line_start, |cut| cut.start);
+        let preface = self.preface.take().map(|(words, _)| words);
         let mut report = Report::new(rule, record.body, start, self.position).with_preface(preface);
         report.caller = record.caller.map(str::to_owned);
         self.open.push(report);
     }
 
     fn go_on(&mut self, record: &Line) {
+        self.cut = self.cut.take().filter(|cut| cut.records < MAX_PREFACE);
         if let Some(cut) = &mut self.cut {
             cut.records += 1;
-            if cut.text.is_empty() {
-                cut.text = record.body.to_owned();
-            }
-            if cut.records > MAX_PREFACE {
-                self.cut = None;
-            }
         }
+        self.preface = match preface(record.body) {
+            Some(words) => Some((words, 0)),
+            None => self.preface.map(|(words, age)| (words, age + 1)).filter(|(_, age)| *age <= MAX_PREFACE),
+        };
         let Some(index) = self.open.iter().position(|report| report.caller.as_deref() == record.caller)
         else {
             return;

@@ -1,9 +1,13 @@
 //! A kernel's text symbols, by address.
 
+use std::sync::Arc;
+
 /// Sorted by address; one name for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symbols {
     entries: Vec<(u64, String)>,
+    /// Where symbols of a module begin: those at and after an address, up to the next entry, are this module's.
+    modules: Vec<(u64, Option<Arc<str>>)>,
 }
 
 impl Symbols {
@@ -12,10 +16,13 @@ impl Symbols {
     /// Only text symbols (`t`, `T`, `w`, `W`, see nm(1)); lines of any other form are left out. Symbols at
     /// address 0, as `kernel.kptr_restrict` shows them to the unprivileged, are left out too.
     pub fn parse(text: &str) -> Symbols {
-        let mut entries: Vec<(u64, String)> = text.lines().filter_map(parse_line).collect();
-        entries.sort_by(|one, other| (one.0, rank(&one.1)).cmp(&(other.0, rank(&other.1))));
-        entries.dedup_by_key(|(address, _)| *address);
-        Symbols { entries }
+        let mut lines: Vec<Entry> = text.lines().filter_map(parse_line).collect();
+        lines.sort_by(|one, other| (one.address, rank(one.name)).cmp(&(other.address, rank(other.name))));
+        lines.dedup_by_key(|line| line.address);
+        let entries = lines.iter().map(|line| (line.address, line.name.to_owned())).collect();
+        lines.dedup_by_key(|line| line.module);
+        let modules = lines.iter().map(|line| (line.address, line.module.map(Arc::from))).collect();
+        Symbols { entries, modules }
     }
 
     /// The symbol at or before the address, and the offset into it.
@@ -23,6 +30,12 @@ impl Symbols {
         let after = self.entries.partition_point(|(start, _)| *start <= address);
         let (start, name) = self.entries.get(after.checked_sub(1)?)?;
         Some((name, address - start))
+    }
+
+    /// The module that the symbol at or before the address belongs to.
+    pub fn module(&self, address: u64) -> Option<&str> {
+        let after = self.modules.partition_point(|(start, _)| *start <= address);
+        self.modules.get(after.checked_sub(1)?)?.1.as_deref()
     }
 
     /// `name+0x1f`, or the bare address where no symbol lies before it.
@@ -53,12 +66,20 @@ fn rank(name: &str) -> (usize, usize, &str) {
     (name.len() - name.trim_start_matches('_').len(), name.len(), name)
 }
 
-fn parse_line(line: &str) -> Option<(u64, String)> {
+/// A line of the table.
+struct Entry<'a> {
+    address: u64,
+    name: &'a str,
+    module: Option<&'a str>,
+}
+
+fn parse_line(line: &str) -> Option<Entry<'_>> {
     let mut words = line.split_ascii_whitespace();
     let address = u64::from_str_radix(words.next()?, 16).ok()?;
     let kind = words.next()?;
     let name = words.next()?;
-    (address != 0 && matches!(kind, "t" | "T" | "w" | "W")).then(|| (address, name.to_owned()))
+    let module = words.next().and_then(|word| word.strip_prefix('[')?.strip_suffix(']'));
+    (address != 0 && matches!(kind, "t" | "T" | "w" | "W")).then_some(Entry { address, name, module })
 }
 
 #[cfg(test)]
@@ -84,6 +105,8 @@ ffffffffc0206000 t lab_init\t[lab]
         assert_eq!(symbols.lookup(0xffff_ffff_8100_003f), Some(("startup_64", 0x3f)));
         assert_eq!(symbols.name(0xffff_ffff_c020_6010), "lab_init+0x10");
         assert_eq!(symbols.name(0x10), "0x10");
+        assert_eq!(symbols.module(0xffff_ffff_c020_6010), Some("lab"));
+        assert_eq!((symbols.module(0xffff_ffff_8100_0000), symbols.module(1)), (None, None));
         assert_eq!(Symbols::parse("").lookup(1), None);
     }
 

@@ -1,0 +1,105 @@
+use super::*;
+use crate::crash::scan;
+use std::process::Command;
+
+const SOURCE: &str = "\
+static volatile long sink;
+static inline __attribute__((always_inline)) void lab_deep(long *from) {
+    sink = *from;
+}
+__attribute__((noinline)) void lab_use(long *from) {
+    lab_deep(from);
+}
+void lab_other(void) { sink = 1; }
+__attribute__((section(\".init.text\"))) void lab_init(void) { sink = 2; }
+";
+
+/// A file with debugging information, compiled for the test, and the size of its `lab_use`.
+fn compiled(folder: &Path, name: &str, flags: &[&str]) -> (std::path::PathBuf, u64) {
+    std::fs::write(folder.join("lab.c"), SOURCE).unwrap();
+    let path = folder.join(name);
+    let status = Command::new("cc")
+        .current_dir(folder)
+        .args(["-g", "-O1", "-fno-pie", "-fno-inline-functions", "lab.c", "-o", name])
+        .args(flags)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let cache = ReadCache::new(std::fs::File::open(&path).unwrap());
+    let object = object::File::parse(&cache).unwrap();
+    let size = object.symbols().find(|symbol| symbol.name() == Ok("lab_use")).unwrap().size();
+    (path, size)
+}
+
+fn splat(place: &str) -> Splat {
+    let text = format!(
+        "[    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n\
+         [    1.000001] RIP: 0010:{place}\n"
+    );
+    scan(text.as_bytes()).remove(0)
+}
+
+fn place(splat: &Splat) -> Vec<String> {
+    let source = &splat.at.as_ref().unwrap().source;
+    let name = |file: &str| file.rsplit('/').next().unwrap_or_default().to_owned();
+    source.iter().map(|one| format!("{} {}:{}", one.function, name(&one.file), one.line)).collect()
+}
+
+#[test]
+fn a_linked_kernel_tells_file_line_and_what_was_inlined() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, size) = compiled(folder.path(), "vmlinux", &["-nostdlib", "-static", "-Wl,-e,lab_use"]);
+    let mut info = DebugInfo::default();
+    info.add(&path).unwrap();
+    let mut splat = splat(&format!("lab_use+0x0/{:#x}", size + 5));
+    info.complete(&mut splat);
+    assert_eq!(place(&splat), ["lab_deep lab.c:3", "lab_use lab.c:6"]);
+}
+
+#[test]
+fn a_module_is_known_by_its_file_and_told_apart_from_the_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, size) = compiled(folder.path(), "lab-module.ko", &["-c"]);
+    let mut info = DebugInfo::default();
+    info.add(&path).unwrap();
+    let mut inside = splat(&format!("lab_use+0x0/{size:#x} [lab_module]"));
+    info.complete(&mut inside);
+    assert_eq!(place(&inside).last().map(String::as_str), Some("lab_use lab.c:6"));
+    // The first function of another section begins at the same offset.
+    let mut early = splat("lab_init+0x0/0x10 [lab_module]");
+    info.complete(&mut early);
+    assert_eq!(place(&early), ["lab_init lab.c:9"]);
+    let mut outside = splat(&format!("lab_use+0x0/{size:#x}"));
+    info.complete(&mut outside);
+    assert!(place(&outside).is_empty());
+}
+
+#[test]
+fn bare_addresses_get_their_names_and_the_title_its_function() {
+    let map = "ffffffff81000000 T startup_64\nffffffff81000100 t memcpy\nffffffffc0206000 t lab_use\t[lab]\n\
+               ffffffffc0206100 t lab_other\t[lab]\n";
+    let info = DebugInfo::default().with_symbols(Symbols::parse(map));
+    let mut splat = splat("0xffffffffc0206012");
+    assert!(splat.corrupted && splat.frame.is_none());
+    info.complete(&mut splat);
+    assert_eq!(splat.frame.as_deref(), Some("lab_use"));
+    assert_eq!(splat.title, "BUG: unable to handle kernel NULL pointer dereference in lab_use");
+    assert!(!splat.corrupted);
+    let at = splat.at.unwrap();
+    assert_eq!((at.offset, at.module.as_deref()), (0x12, Some("lab")));
+}
+
+#[test]
+fn what_is_neither_is_refused_with_words() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "not a kernel").unwrap();
+    let error = DebugInfo::default().add(file.path()).unwrap_err();
+    assert!(error.to_string().contains("System.map"), "{error}");
+}
+
+#[test]
+fn paths_are_the_trees_own() {
+    assert_eq!(tidy("/build/linux-6.1/drivers/net/tun.c"), "drivers/net/tun.c");
+    assert_eq!(tidy("./mm/slub.c"), "mm/slub.c");
+    assert_eq!(tidy("/tmp/out/../source/mm/slub.c"), "source/mm/slub.c");
+}
