@@ -28,6 +28,7 @@ mod replay;
 mod report;
 mod repro;
 mod shell;
+mod splat;
 mod test;
 
 pub use flags::{GlobalFlags, MachineFlags, ProgressFlag};
@@ -66,7 +67,7 @@ macro_rules! verbs {
     };
 }
 
-// doctor, kernel, test, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, completions, man.
+// doctor, kernel, test, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, splat, completions, man.
 verbs! {
     Doctor => doctor,
     Kernel => kernel,
@@ -80,6 +81,7 @@ verbs! {
     Replay => replay,
     Report => report,
     Compare => compare,
+    Splat => splat,
     Completions => completions,
     Man => man,
 }

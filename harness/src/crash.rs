@@ -55,6 +55,15 @@ pub struct Splat {
 }
 
 impl Splat {
+    /// Where the processor was, then the calls that led there, innermost first; without what was merely found on
+    /// the stack.
+    pub fn frames(&self) -> impl Iterator<Item = &Frame> {
+        let stack = || self.stack.iter().filter(|frame| frame.reliable);
+        // A report's own functions come first on a stack, and among them the place that the head names.
+        let within = move |at: &&Frame| stack().any(|frame| frame.symbol == at.symbol && frame.offset == at.offset);
+        self.at.iter().filter(move |at| !within(at)).chain(stack())
+    }
+
     /// Once addresses have names, a function may be found that was not there to be found before.
     fn find_guilty_again(&mut self) {
         if self.frame.is_some() {

@@ -319,12 +319,16 @@ fn is_late(function: &str) -> bool {
 
 /// The first function that can be held responsible: where the processor was, then up the stack.
 pub(super) fn guilty(kind: Kind, at: Option<&Frame>, stack: &[Frame]) -> Option<String> {
-    // What the timer's interrupt was doing is not what hung.
-    let counts = |frame: &&Frame| frame.reliable && !(kind.is_stall() && frame.interrupt);
-    at.into_iter()
-        .chain(stack.iter().filter(counts))
-        .find(|frame| is_guilty(&frame.function) && !(kind == Kind::Lockdep && is_late(&frame.function)))
-        .map(|frame| frame.function.clone())
+    let first = |reliable: bool| {
+        // What the timer's interrupt was doing is not what hung.
+        let counts = |frame: &&Frame| frame.reliable == reliable && !(kind.is_stall() && frame.interrupt);
+        at.into_iter()
+            .chain(stack.iter().filter(counts))
+            .find(|frame| is_guilty(&frame.function) && !(kind == Kind::Lockdep && is_late(&frame.function)))
+            .map(|frame| frame.function.clone())
+    };
+    // Of a task that runs on another processor only remains of its stack are seen.
+    first(true).or_else(|| if kind.is_stall() { first(false) } else { None })
 }
 
 #[cfg(test)]
@@ -343,6 +347,16 @@ mod tests {
         {
             assert!(is_guilty(name), "{name}");
         }
+    }
+
+    #[test]
+    fn remains_of_a_stack_count_only_for_what_ran_on_and_only_without_better() {
+        let frame = |text| Frame::parse(text).unwrap();
+        let stack = [frame("? lab_old+0x1/0x2"), frame("kthread+0x1/0x2")];
+        assert_eq!(guilty(Kind::RcuStall, None, &stack).as_deref(), Some("lab_old"));
+        assert_eq!(guilty(Kind::Warning, None, &stack), None);
+        let stack = [frame("? lab_old+0x1/0x2"), frame("lab_loop+0x1/0x2")];
+        assert_eq!(guilty(Kind::RcuStall, None, &stack).as_deref(), Some("lab_loop"));
     }
 
     #[test]

@@ -67,12 +67,17 @@ impl Context {
         if let Some(letters) = body.strip_prefix("Tainted: ").filter(|rest| !rest.starts_with('[')) {
             return Some(Context { taint: taint(letters), ..Context::default() });
         }
+        if body.starts_with("Task dump for CPU ") {
+            return Some(Context { cpu: number_after(body, "CPU "), ..Context::default() });
+        }
         let task = match body.split_once(' ')?.0 {
             // __might_resched(): `in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 79, name: init`
             "in_atomic():" => body.split_once(", name: ")?.1,
             // KASAN: `Read of size 8 at addr ffff888007d2d000 by task init/79`
             "Read" | "Write" => body.split_once(" by task ")?.1.rsplit_once('/')?.0,
             // kmemleak: `comm "init", pid 79, jiffies 4294937296`
+            // sched_show_task(): `task:init            state:R  running task`
+            name if name.starts_with("task:") => body.strip_prefix("task:")?.split_once(" state:")?.0.trim_end(),
             "comm" => body.split_once('"')?.1.rsplit_once("\", pid ")?.0,
             _ => return None,
         };
@@ -147,6 +152,8 @@ mod tests {
         assert_eq!(task("Read of size 8 at addr ffff888007d2d000 by task a/b/79").as_deref(), Some("a/b"));
         assert_eq!(task("in_atomic(): 1, irqs_disabled(): 0, pid: 79, name: a b").as_deref(), Some("a b"));
         assert_eq!(task("comm \"a b\", pid 79, jiffies 4294937296").as_deref(), Some("a b"));
+        assert_eq!(task("task:a b             state:R  running task").as_deref(), Some("a b"));
+        assert_eq!(Context::parse("Task dump for CPU 3:").and_then(|context| context.cpu), Some(3));
         let hung = Context::parse("Tainted: G           OE      6.12.0 #1").unwrap();
         assert_eq!((hung.taint.as_str(), Context::parse("Tainted: [O]=OOT_MODULE")), ("GOE", None));
         let stuck = Context::from_head("watchdog: BUG: soft lockup - CPU#2 stuck for 22s! [kworker/2:1:79]");

@@ -105,6 +105,8 @@ pub(super) struct Report {
     at: Option<Frame>,
     /// Where the first lock was taken that the lock validator lists.
     held: Option<Frame>,
+    /// The work item's function, where a worker is to blame for what it did in it.
+    worker: Option<String>,
     stack: Vec<Frame>,
     trace: Trace,
     interrupt: bool,
@@ -126,6 +128,7 @@ impl Report {
             context: Context::from_head(body),
             at: frame_in(body),
             held: None,
+            worker: None,
             stack: Vec::new(),
             trace: Trace::Before,
             interrupt: false,
@@ -226,6 +229,8 @@ impl Report {
         }
         if let Some(context) = Context::parse(body) {
             self.take_context(context);
+        } else if let Some(function) = worker(body) {
+            self.worker = Some(function.to_owned());
         } else if let Some((_, place)) = body.rsplit_once(", at: ").filter(|_| self.held.is_none()) {
             self.held = Frame::parse(place);
         } else if self.trace == Trace::Inside && !body.starts_with('<') && !body.starts_with("? ") {
@@ -253,7 +258,8 @@ impl Report {
         let held = self.held.as_ref().filter(|_| kind == Kind::Lockdep);
         let frame = guilty(kind, self.at.as_ref(), &self.stack)
             .or_else(|| self.named_in_head())
-            .or_else(|| guilty(kind, held, &[]));
+            .or_else(|| guilty(kind, held, &[]))
+            .or_else(|| self.worker.clone().filter(|_| kind == Kind::Bug));
         let title = self.title(frame.as_deref());
         let corrupted = self.torn || frame.is_none() && !kind.may_lack_stack();
         Splat {
@@ -320,6 +326,12 @@ impl Report {
     fn message(&self) -> &str {
         self.head.strip_prefix(self.rule.head).unwrap_or(&self.head)
     }
+}
+
+/// What process_one_work() says of the work: `last function: foo`, and since 6.12 `RCU=0->0 workfn=foo`.
+fn worker(body: &str) -> Option<&str> {
+    let rest = body.strip_prefix("last function: ").or_else(|| Some(body.split_once(" workfn=")?.1))?;
+    rest.split(' ').next().filter(|name| !name.is_empty() && name.len() <= 256)
 }
 
 /// `foo` of `foo+0x1/0x2`.

@@ -6,7 +6,8 @@
 mod placed;
 
 use super::frame::without_suffix;
-use super::{Frame, Source, Splat, Symbols};
+use super::line::records;
+use super::{Frame, Source, Splat, Symbols, scan};
 use addr2line::Loader;
 use anyhow::{Context, Result, anyhow, bail};
 use object::read::ReadCache;
@@ -85,6 +86,56 @@ impl DebugInfo {
         // A stack holds return addresses: the call is just before.
         splat.stack.iter_mut().for_each(|frame| self.complete_frame(frame, 1));
         splat.find_guilty_again();
+    }
+
+    /// The console with files and lines behind the frames of its splats, and before each frame what was inlined
+    /// there: the form that `scripts/decode_stacktrace.sh` and syzbot made known.
+    pub fn annotate(&self, console: &str) -> String {
+        if self.is_empty() {
+            return console.to_owned();
+        }
+        let splats = scan(console.as_bytes());
+        let mut text = String::with_capacity(console.len());
+        let mut position = 0;
+        for line in console.split_inclusive('\n') {
+            let inside = splats.iter().any(|splat| splat.range.contains(&position));
+            position += line.len() as u64;
+            match inside.then(|| self.annotated(line)).flatten() {
+                Some(annotated) => text += &annotated,
+                None => text += line,
+            }
+        }
+        text
+    }
+
+    /// Nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.symbols.is_empty() && self.kernel.is_none() && self.modules.is_empty()
+    }
+
+    fn annotated(&self, line: &str) -> Option<String> {
+        let content = line.trim_end_matches(['\n', '\r']);
+        let body = records(content).last()?.body;
+        let (mut frame, back) = match Frame::parse(body) {
+            Some(frame) => (frame, 1),
+            None => (Frame::parse(body.strip_prefix("RIP: 0010:")?)?, 0),
+        };
+        let address = frame.bare_address();
+        self.complete_frame(&mut frame, back);
+        let head = content.strip_suffix(body).unwrap_or_default();
+        let (last, inlined) = match frame.source.split_last() {
+            Some((last, inlined)) => (format!(" {}:{}", last.file, last.line), inlined),
+            None => (String::new(), [].as_slice()),
+        };
+        let mut text = String::new();
+        for one in inlined {
+            text += &format!("{head}{} {}:{} [inline]\n", one.function, one.file, one.line);
+        }
+        let name = match address.filter(|_| frame.bare_address().is_none()) {
+            Some(_) => format!(" {}+{:#x}", frame.symbol, frame.offset),
+            None => String::new(),
+        };
+        Some(format!("{text}{content}{name}{last}{}", &line[content.len()..]))
     }
 
     fn complete_frame(&self, frame: &mut Frame, back: u64) {

@@ -90,6 +90,36 @@ fn bare_addresses_get_their_names_and_the_title_its_function() {
 }
 
 #[test]
+fn a_console_is_annotated_within_its_splats_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, size) = compiled(folder.path(), "vmlinux", &["-nostdlib", "-static", "-Wl,-e,lab_use"]);
+    let mut info = DebugInfo::default().with_symbols(Symbols::parse("ffffffff81000000 T lab_early\n"));
+    info.add(&path).unwrap();
+    let console = format!(
+        "[    0.900000]  lab_use+0x1/{size:#x}\n\
+         [    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n\
+         [    1.000001] RIP: 0010:lab_use+0x0/{size:#x}\n\
+         [    1.000002] Call Trace:\n\
+         [    1.000003]  ? lab_other+0x1/0x10\n\
+         [    1.000004]  0xffffffff81000010\n"
+    );
+    let annotated = info.annotate(&console).replace(&format!("{}/", folder.path().display()), "");
+    let expected = format!(
+        "[    0.900000]  lab_use+0x1/{size:#x}\n\
+         [    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n\
+         [    1.000001] lab_deep lab.c:3 [inline]\n\
+         [    1.000001] RIP: 0010:lab_use+0x0/{size:#x} lab.c:6\n\
+         [    1.000002] Call Trace:\n\
+         [    1.000003]  ? lab_other+0x1/0x10 lab.c:8\n\
+         [    1.000004]  0xffffffff81000010 lab_early+0x10\n"
+    );
+    assert_eq!(annotated, expected);
+    let (plain, again) = (scan(console.as_bytes()), scan(annotated.as_bytes()));
+    assert_eq!((&again[0].title, again[0].at.is_some()), (&plain[0].title, true));
+    assert_eq!(DebugInfo::default().annotate(&console), console);
+}
+
+#[test]
 fn what_is_neither_is_refused_with_words() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "not a kernel").unwrap();
