@@ -60,7 +60,8 @@ impl Splat {
     pub fn frames(&self) -> impl Iterator<Item = &Frame> {
         let stack = || self.stack.iter().filter(|frame| frame.reliable);
         // A report's own functions come first on a stack, and among them the place that the head names.
-        let within = move |at: &&Frame| stack().any(|frame| frame.symbol == at.symbol && frame.offset == at.offset);
+        let within =
+            move |at: &&Frame| stack().any(|frame| frame.symbol == at.symbol && frame.offset == at.offset);
         self.at.iter().filter(move |at| !within(at)).chain(stack())
     }
 

@@ -42,6 +42,8 @@ pub struct KernelBuild {
     pub config: Option<KernelConfig>,
     /// System.map, if it has the real addresses (Debian ships a placeholder).
     pub symbols: Option<PathBuf>,
+    /// vmlinux with debugging information, of a kernel that was built on this machine.
+    pub debug: Option<PathBuf>,
     /// The module tree, `/lib/modules/RELEASE`; of a packaged kernel it is filled on demand from `packages`.
     pub modules: Option<PathBuf>,
     /// The Debian packages the kernel came in.

@@ -5,6 +5,7 @@
 
 mod attach;
 mod boot;
+mod debug;
 mod failure;
 mod guest;
 mod host;
@@ -163,6 +164,12 @@ impl Session {
         let text = String::from_utf8_lossy(&bytes);
         keep(&path, &bytes).map_err(|error| Failure::infra(format!("{}: {error}", path.display())))?;
         Ok(Arc::new(Symbols::parse(&text)))
+    }
+
+    /// A console with files and lines of the source in its splats, where the kernel's debugging information is at
+    /// hand.
+    pub async fn annotate(&self, console: String) -> String {
+        debug::annotate(&self.kernel, console).await
     }
 
     fn symbols_path(&self) -> PathBuf {

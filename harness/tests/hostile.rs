@@ -86,7 +86,10 @@ fn damaged_consoles_never_panic_the_reader() {
             splats += 1;
         }
     }
-    assert!(splats > rounds() / 50, "only {splats} were read as splats: the damage is too great to tell anything");
+    assert!(
+        splats > rounds() / 50,
+        "only {splats} were read as splats: the damage is too great to tell anything"
+    );
 }
 
 /// A region as a guest leaves it: header, flight record, and the answer behind them.
@@ -95,7 +98,8 @@ fn region(response: &Response) -> Vec<u8> {
     let bytes = encode(response).unwrap();
     let range = layout.response_range(bytes.len() as u32).unwrap();
     let mut region = vec![0; range.end];
-    let mut store = |offset: usize, word: u32| region[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
+    let mut store =
+        |offset: usize, word: u32| region[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
     store(header::RESPONSE_LENGTH, bytes.len() as u32);
     store(header::RESPONSE_CHECKSUM, checksum(&bytes));
     region[range].copy_from_slice(&bytes);
@@ -255,7 +259,8 @@ fn the_time_grows_with_the_bytes() {
         format!("{splat}{}", "[    1.000002]  memcpy.isra.0+0x1/0x2\n".repeat(70)),
     ];
     for piece in pieces {
-        let log = |bytes: usize| format!("[    0.000000] go\n{}", piece.repeat(bytes / piece.len())).into_bytes();
+        let log =
+            |bytes: usize| format!("[    0.000000] go\n{}", piece.repeat(bytes / piece.len())).into_bytes();
         let (short, long) = (log(32 << 10), log(256 << 10));
         let in_pieces = |log: &[u8]| {
             let mut scanner = Scanner::default();

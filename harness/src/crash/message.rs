@@ -77,7 +77,9 @@ impl Context {
             "Read" | "Write" => body.split_once(" by task ")?.1.rsplit_once('/')?.0,
             // kmemleak: `comm "init", pid 79, jiffies 4294937296`
             // sched_show_task(): `task:init            state:R  running task`
-            name if name.starts_with("task:") => body.strip_prefix("task:")?.split_once(" state:")?.0.trim_end(),
+            name if name.starts_with("task:") => {
+                body.strip_prefix("task:")?.split_once(" state:")?.0.trim_end()
+            }
             "comm" => body.split_once('"')?.1.rsplit_once("\", pid ")?.0,
             _ => return None,
         };

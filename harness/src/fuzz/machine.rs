@@ -2,7 +2,7 @@
 
 use super::account::{Account, account, executions, is_text};
 use crate::session::{Answer, Guest, GuestOptions, Session};
-use gauntlet_fuzzers::{BatchResult, Execution, Program, Target, TargetError};
+use gauntlet_fuzzers::{BatchResult, Crash, Execution, Program, Target, TargetError};
 use gauntlet_protocol::coverage::{FUZZ_SIZE, Reader};
 use gauntlet_protocol::program::BatchWriter;
 use gauntlet_protocol::region::BULK_OFFSET;
@@ -114,7 +114,7 @@ impl Machine {
                 self.discard();
                 return Err(TargetError(what));
             }
-            Account::Told { crash } => crash,
+            Account::Told { crash } => crash.map(|crash| self.annotated(crash)),
         };
         running.programs += sent as u64;
         let used_up = crash.is_some() || running.programs >= RECYCLE;
@@ -126,6 +126,11 @@ impl Machine {
         // host, where the round trip costs most.
         let elapsed = answer.elapsed.saturating_sub(answer.starved);
         Ok(BatchResult { executions, crash, elapsed })
+    }
+
+    fn annotated(&self, mut crash: Crash) -> Crash {
+        crash.report = self.handle.block_on(self.session.annotate(crash.report));
+        crash
     }
 }
 

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "kernel.json";
+const DEBUG: &str = "vmlinux";
 const PACKAGES: &str = "packages";
 const MODULES: &str = "modules";
 
@@ -69,6 +70,19 @@ pub fn adopt(entry: &Path, image: &Path, config: &Path, symbols: &Path) -> Resul
         roles.push(role);
     }
     write_manifest(entry, &roles, &[])
+}
+
+/// Remembers where a build's vmlinux lies: it is too large to be kept for each of many builds.
+pub fn link_debug(entry: &Path, vmlinux: &Path) -> Result<()> {
+    let link = entry.join(DEBUG);
+    std::os::unix::fs::symlink(vmlinux, &link).map_err(|error| unwritable(&link, error))
+}
+
+/// The build's vmlinux, unless another build has come after it in that place.
+fn debug(entry: &Path) -> Option<PathBuf> {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    let path = entry.join(DEBUG);
+    (modified(&path)? <= modified(&entry.join(MANIFEST))?).then_some(path)
 }
 
 /// Makes an entry of the packages that lie in `entry/packages`: image, configuration and symbols are unpacked, the
@@ -168,6 +182,7 @@ pub fn load(entry: &Path, spec: &KernelSpec) -> Result<KernelBuild> {
         image: entry.join(StoredRole::Image.file()),
         config: path(StoredRole::Config).map(|path| KernelConfig::read(&path)).transpose()?,
         symbols: path(StoredRole::Symbols).filter(|path| is_system_map(path)),
+        debug: debug(entry),
         modules: Some(entry.join(MODULES)).filter(|path| path.is_dir()),
         packages: manifest.packages.iter().map(|package| entry.join(PACKAGES).join(package)).collect(),
         image_digest: file(StoredRole::Image).map(|file| file.digest.clone()).unwrap_or_default(),

@@ -13,7 +13,9 @@ pub struct Files {
     pub image: PathBuf,
     pub modules: Option<PathBuf>,
     pub config: Option<PathBuf>,
+    /// System.map, or vmlinux with debugging information.
     pub symbols: Option<PathBuf>,
+    pub debug: Option<PathBuf>,
 }
 
 /// Checks the files and reads what they say.
@@ -21,6 +23,10 @@ pub fn build(spec: &KernelSpec, files: &Files) -> Result<KernelBuild> {
     let header = image::read(&files.image)?;
     let modules = files.modules.as_deref().map(module_tree).transpose()?;
     let symbols = files.symbols.as_deref().map(existing).transpose()?;
+    let (debug, symbols) = match symbols {
+        Some(path) if is_elf(&path) => (Some(path), None),
+        symbols => (files.debug.clone(), symbols),
+    };
     Ok(KernelBuild {
         name: spec.to_string(),
         spec: spec.clone(),
@@ -30,15 +36,20 @@ pub fn build(spec: &KernelSpec, files: &Files) -> Result<KernelBuild> {
         image: existing(&files.image)?,
         config: files.config.as_deref().map(KernelConfig::read).transpose()?,
         symbols: symbols.filter(|path| is_system_map(path)),
+        debug,
         modules,
         packages: Vec::new(),
     })
 }
 
-/// Adds what lies beside the image where a build or an installation puts it, unless it was named: `System.map` and
-/// `.config` of the tree that `arch/x86/boot/bzImage` belongs to, `config-RELEASE` beside `vmlinuz-RELEASE`.
+/// Adds what lies beside the image where a build or an installation puts it, unless it was named: `System.map`,
+/// `vmlinux` and `.config` of the tree that `arch/x86/boot/bzImage` belongs to, `config-RELEASE` beside `vmlinuz-RELEASE`.
 pub fn with_neighbours(mut files: Files) -> Files {
     let (config, symbols) = neighbours(&files.image);
+    let vmlinux = symbols
+        .as_ref()
+        .and_then(|path| path.ends_with("System.map").then(|| path.with_file_name("vmlinux")));
+    files.debug = files.debug.or(vmlinux.filter(|path| is_elf(path)));
     files.config = files.config.or(config.filter(|path| path.is_file()));
     files.symbols = files.symbols.or(symbols.filter(|path| path.is_file()));
     files
@@ -81,6 +92,7 @@ fn host_files(root: &Path, release: &str) -> Result<Files> {
         modules: Some(tree.clone()).filter(|path| path.is_dir()),
         config: find("config").or(proc_config),
         symbols: find("System.map"),
+        debug: None,
     })
 }
 
@@ -97,6 +109,13 @@ pub fn digest(path: &Path) -> Result<String> {
 /// Whether the file has addresses and not only a remark about them.
 pub fn is_system_map(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.len() >= SMALLEST_SYSTEM_MAP)
+}
+
+fn is_elf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read =
+        std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
+    read.is_ok() && magic == *b"\x7fELF"
 }
 
 fn existing(path: &Path) -> Result<PathBuf> {

@@ -16,6 +16,7 @@ pub fn resolve(spec: &KernelSpec, cache: &Cache, progress: Progress<'_>) -> Resu
                 modules: modules.clone(),
                 config: config.clone(),
                 symbols: symbols.clone(),
+                debug: None,
             };
             local::build(spec, &local::with_neighbours(named))
         }

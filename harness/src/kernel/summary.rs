@@ -157,6 +157,7 @@ mod tests {
             image: "/nowhere/vmlinuz".into(),
             config: config.map(|text| KernelConfig::parse(text).unwrap()),
             symbols: None,
+            debug: None,
             modules: None,
             packages: vec![],
             image_digest: "00".into(),

@@ -46,7 +46,9 @@ pub async fn run_case(
             continue;
         }
         let subject = Subject { session, kernel, planned, policy, attempts: attempt, started };
-        return subject.result(judged, answer);
+        let mut result = subject.result(judged, answer);
+        result.console = session.annotate(std::mem::take(&mut result.console)).await;
+        return result;
     }
 }
 

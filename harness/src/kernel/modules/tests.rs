@@ -49,6 +49,7 @@ fn kernel(tree: PathBuf, packages: Vec<PathBuf>) -> KernelBuild {
         image: PathBuf::new(),
         config: None,
         symbols: None,
+        debug: None,
         modules: Some(tree),
         packages,
         image_digest: String::new(),

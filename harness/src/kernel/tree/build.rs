@@ -84,7 +84,8 @@ impl Builder<'_> {
             &output.join("arch/x86/boot/bzImage"),
             &output.join(".config"),
             &output.join("System.map"),
-        )
+        )?;
+        entry::link_debug(draft, &output.join("vmlinux"))
     }
 
     /// Objects of the same build of another tree, to expect something of a first one.
