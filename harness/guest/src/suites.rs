@@ -13,6 +13,7 @@ pub mod memfd;
 pub mod renameat2;
 pub mod seccomp;
 pub mod userfaultfd;
+pub mod y2038;
 
 /// Every suite.
 pub const SUITES: &[&Suite] = &[
@@ -24,6 +25,7 @@ pub const SUITES: &[&Suite] = &[
     &bpf::SUITE,
     &kexec_file_load::SUITE,
     &deadline::SUITE,
+    &y2038::SUITE,
     &userfaultfd::SUITE,
     &blk_mq::SUITE,
     &livepatch::SUITE,
