@@ -4,6 +4,7 @@
 //! a mode:
 //! - `exit7` exits with status 7;
 //! - `report` writes what the kernel handed over to standard output, as `key=value` records ended by NUL;
+//! - `priority` exits with its real-time priority and ten times its scheduling policy;
 //! - `errno:NR` makes system call NR without arguments and exits with its error number, 0 for none.
 
 use crate::child::{exit, write_all};
@@ -25,7 +26,16 @@ pub fn dispatch<A: AsRef<OsStr>>(arguments: &[A]) {
             write_all(&1, &report(arguments));
             exit(0)
         }
+        Some("priority") => exit(scheduling()),
         Some(other) => exit(other.strip_prefix("errno:").and_then(|nr| nr.parse().ok()).map_or(99, errno_of)),
+    }
+}
+
+fn scheduling() -> i32 {
+    use crate::scheduling::{policy, priority};
+    match (policy(0), priority(0)) {
+        (Ok(policy), Ok(priority)) => priority + 10 * policy as i32,
+        _ => 98,
     }
 }
 

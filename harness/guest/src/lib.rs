@@ -16,6 +16,7 @@ pub mod helper;
 pub mod mapping;
 pub mod module;
 pub mod mounts;
+pub mod scheduling;
 pub mod socket;
 pub mod suites;
 pub mod sys;

@@ -10,6 +10,7 @@ pub mod getrandom;
 pub mod kexec_file_load;
 pub mod livepatch;
 pub mod memfd;
+pub mod realtime;
 pub mod renameat2;
 pub mod seccomp;
 pub mod userfaultfd;
@@ -25,6 +26,7 @@ pub const SUITES: &[&Suite] = &[
     &bpf::SUITE,
     &kexec_file_load::SUITE,
     &deadline::SUITE,
+    &realtime::SUITE,
     &y2038::SUITE,
     &userfaultfd::SUITE,
     &blk_mq::SUITE,
