@@ -26,8 +26,8 @@ pub fn takes_the_place(tree: &Tree) -> CaseResult {
     tree.is("b", file, "after the move")?;
     tree.is("e", directory, "after the move")?;
     tree.holds("b", "a", "after the move")?;
-    is_whiteout(&tree, "a")?;
-    is_whiteout(&tree, "d")?;
+    is_whiteout(tree, "a")?;
+    is_whiteout(tree, "d")?;
     tree.counts_directories("e", 0, "after its move")?;
     tree.shows(&["a", "b", "d", "e"], "after two moves")
 }
@@ -42,7 +42,7 @@ pub fn replaces_the_target(tree: &Tree) -> CaseResult {
     tree.hard_link("other", "target")?;
     tree.renames("source", "target", WHITEOUT)?;
     tree.is("target", source, "after replacing")?;
-    is_whiteout(&tree, "source")?;
+    is_whiteout(tree, "source")?;
     check_eq!(tree.links("other")?, 1, "links of the replaced file, which has another name");
     tree.holds("other", "target", "after replacing")?;
     tree.shows(&["other", "source", "target"], "after replacing")
@@ -58,7 +58,7 @@ pub fn obeys_noreplace(tree: &Tree) -> CaseResult {
     tree.refuses("a", "b", WHITEOUT | NOREPLACE, libc::EEXIST)?;
     tree.renames("a", "c", WHITEOUT | NOREPLACE)?;
     tree.is("c", file, "after the move")?;
-    is_whiteout(&tree, "a")?;
+    is_whiteout(tree, "a")?;
     tree.holds("b", "b", "which was in nobody's way")
 }
 
