@@ -23,7 +23,10 @@ FILTER ?=
 J ?=
 FUZZ ?= 60s
 
-gauntlet := $(or $(CARGO_TARGET_DIR),target)/release/gauntlet
+built := $(or $(CARGO_TARGET_DIR),target)
+gauntlet := $(built)/release/gauntlet
+# Which runs go onto the one page at the end.
+noted := --run-file $(built)/runs
 kernels := $(KERNEL:%=-k %)
 jobs := $(J:%=-j %)
 # nextest, where it is installed, runs the same tests and ends with one summary.
@@ -37,6 +40,7 @@ help:
 
 test: build
 	worst=0
+	rm -f $(built)/runs
 	step() {
 	    echo; echo "== $$1"; shift
 	    local code=0
@@ -47,10 +51,14 @@ test: build
 	}
 	step 'kernels' $(gauntlet) kernel fetch $(KERNEL)
 	[ $$worst -eq 0 ] || exit $$worst
-	step 'selftests' $(gauntlet) test $(kernels) $(jobs) $(SUITE:%=--suite %) $(FILTER:%=--filter '%')
+	step 'selftests' $(gauntlet) test $(noted) $(kernels) $(jobs) $(SUITE:%=--suite %) $(FILTER:%=--filter '%')
 	$(if $(SUITE)$(FILTER),,
-	$(if $(word 2,$(KERNEL)),step 'performance' $(gauntlet) perf --seeds 1 --allow-slower -k $(word 1,$(KERNEL)) -k $(word 2,$(KERNEL)) $(jobs))
-	step 'fuzzing' $(gauntlet) fuzz -k $(firstword $(KERNEL)) --time $(FUZZ) $(jobs)
+	$(if $(word 2,$(KERNEL)),step 'performance' $(gauntlet) perf $(noted) --seeds 1 --allow-slower -k $(word 1,$(KERNEL)) -k $(word 2,$(KERNEL)) $(jobs))
+	step 'fuzzing' $(gauntlet) fuzz $(noted) -k $(firstword $(KERNEL)) --time $(FUZZ) $(jobs)
+	[ ! -e $(built)/runs ] || {
+	    $(gauntlet) report --format html --output $(built)/report.html $$(cat $(built)/runs)
+	    echo; echo "everything on one page: $(abspath $(built)/report.html)"
+	}
 	)
 	exit $$worst
 

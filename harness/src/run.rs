@@ -5,6 +5,7 @@ pub mod exec;
 pub mod judge;
 pub mod kernels;
 pub mod options;
+pub mod repeat;
 pub mod sink;
 pub mod test;
 

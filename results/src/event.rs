@@ -1,7 +1,7 @@
 //! Events: the spine. Whoever runs things emits them; the terminal, the store and the reports only consume
 //! them, so a stored run can be rendered again, identically.
 
-use crate::Verdict;
+use crate::{Repetition, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Everything that happens during a run, in order.
@@ -14,6 +14,8 @@ pub enum Event {
     Planned {
         kernel: String,
         cases: Vec<String>,
+        /// How often each is to run; 0 when nobody knows yet.
+        times: u32,
     },
     KernelReady(KernelInfo),
     /// A kernel that could not be brought to its ready point, and whose fault that is.
@@ -102,6 +104,9 @@ pub struct TestResult {
     pub fingerprint: String,
     pub exact: bool,
     pub seed: u64,
+    /// Each time it ran, where it was to run several times: then the rest is of the worst of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repetitions: Vec<Repetition>,
 }
 
 /// One workload on one kernel.

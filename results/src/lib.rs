@@ -11,7 +11,7 @@
 //! # let directory = directory.path();
 //! let store = Store::open(directory)?;
 //! let info = RunInfo { id: "20261123-124501-3f2a9c".into(), verb: "test".into(), ..RunInfo::default() };
-//! let planned = Event::Planned { kernel: "6.1-cloud".into(), cases: vec!["memfd/seal".into()] };
+//! let planned = Event::Planned { kernel: "6.1-cloud".into(), cases: vec!["memfd/seal".into()], times: 1 };
 //! for event in [Event::RunStarted(info.clone()), planned] {
 //!     store.record(&info.id, &event)?;
 //! }
@@ -32,13 +32,15 @@ pub mod compare;
 pub mod event;
 mod figures;
 pub mod record;
+mod repetition;
 pub mod report;
 pub mod store;
 pub mod verdict;
 
 pub use event::{Event, Finding, KernelInfo, RunInfo, TestResult, WorkloadResult};
 pub use figures::{FunctionChange, Trend, figure, function_changes};
-pub use record::{KernelFailure, KernelRecord, Missing, RunEnd, RunRecord, run_id, suite_of};
+pub use record::{KernelFailure, KernelRecord, Missing, RunEnd, RunRecord, Unlike, run_id, suite_of};
+pub use repetition::{Rate, Repetition, Seeds};
 pub use report::{Format, exit_code};
 pub use store::{Store, StoreError};
 pub use verdict::{Evidence, Verdict};

@@ -2,9 +2,11 @@
 
 mod fold;
 mod id;
+mod merge;
 mod missing;
 
 pub use id::run_id;
+pub use merge::Unlike;
 pub use missing::Missing;
 
 use crate::{Finding, KernelInfo, RunInfo, TestResult, Verdict, WorkloadResult};
@@ -25,6 +27,9 @@ pub struct RunRecord {
     pub notes: Vec<String>,
     /// None: still running, or `gauntlet` was killed.
     pub end: Option<RunEnd>,
+    /// Where several runs were merged: the runs that results come from, when it is not the first.
+    #[serde(skip)]
+    pub(crate) origins: merge::Origins,
 }
 
 /// One kernel of a run.
@@ -73,7 +78,10 @@ impl RunRecord {
 
     /// What a person types to name a result: `RUN:KERNEL:SUITE/CASE`.
     pub fn result_id(&self, kernel: &str, case: &str) -> String {
-        format!("{}:{kernel}:{case}", self.info.id)
+        let origin = self.origins.get(&(kernel.to_owned(), case.to_owned()));
+        // A merged run has the names of all; the first is the one that results without an origin have.
+        let own = self.info.id.split(", ").next().unwrap_or_default();
+        format!("{}:{kernel}:{case}", origin.map_or(own, String::as_str))
     }
 }
 

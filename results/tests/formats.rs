@@ -145,7 +145,7 @@ fn small_texts() {
     seal.reason = "expected EPERM, got 0 # not ok 1".to_owned();
     seal.output = "writing\n".to_owned();
     for event in [
-        gauntlet_results::Event::Planned { kernel: "6.1".to_owned(), cases: planned },
+        gauntlet_results::Event::Planned { kernel: "6.1".to_owned(), cases: planned, times: 1 },
         gauntlet_results::Event::CaseFinished(support::result("6.1", "memfd/create", Verdict::Pass)),
         gauntlet_results::Event::CaseFinished(seal),
         support::finished(false),

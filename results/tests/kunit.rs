@@ -66,7 +66,7 @@ fn hostile() -> RunRecord {
         "not ok 9",
     ];
     let mut record = RunRecord::new(support::run_info("r"));
-    record.apply(&Event::Planned { kernel: "nothing to run".to_owned(), cases: Vec::new() });
+    record.apply(&Event::Planned { kernel: "nothing to run".to_owned(), cases: Vec::new(), times: 1 });
     for (number, text) in texts.iter().enumerate() {
         let mut result = support::result("6.1", &format!("memfd/{number} {text}"), Verdict::Fail);
         result.reason = (*text).to_owned();

@@ -99,7 +99,7 @@ fn a_killed_run_is_found_again_and_goes_on_where_it_stopped() {
     different.command.push("--exact".to_owned());
     assert_eq!(other.unfinished_run(&different).unwrap(), None);
     assert_eq!(other.unfinished_run(&run_info("x")).unwrap().as_deref(), Some(RUN));
-    let done = BTreeSet::from([("k".to_owned(), "s/a".to_owned())]);
+    let done = BTreeSet::from([("k".to_owned(), "s/a".to_owned(), 0)]);
     assert_eq!(other.finished_cases(RUN).unwrap(), done, "INFRA is tried again");
     other.record(RUN, &finished(true)).unwrap();
     assert_eq!(
@@ -110,6 +110,23 @@ fn a_killed_run_is_found_again_and_goes_on_where_it_stopped() {
     start(&other, RUN);
     other.record(RUN, &finished(false)).unwrap();
     assert_eq!(other.unfinished_run(&run_info("x")).unwrap(), None);
+}
+
+#[test]
+fn a_resumed_run_repeats_only_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    start(&store, RUN);
+    for (number, verdict) in [(1, Verdict::Pass), (2, Verdict::Infra), (4, Verdict::Fail), (5, Verdict::Pass)]
+    {
+        store.record(RUN, &Event::CaseFinished(result("k", "s/a", verdict).repeated(number))).unwrap();
+    }
+    let finished = store.finished_cases(RUN).unwrap();
+    let numbers: Vec<u32> = finished.iter().map(|(_, _, number)| *number).collect();
+    assert_eq!(numbers, [1, 4, 5]);
+    let record = store.load(RUN).unwrap();
+    assert_eq!((record.results.len(), record.results[0].verdict), (1, Verdict::Fail));
+    assert_eq!(gauntlet_results::Rate::of(&record.results[0]).unwrap().sentence(), "1 of 3 failed");
 }
 
 #[test]

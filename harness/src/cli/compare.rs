@@ -62,7 +62,9 @@ mod tests {
 
     fn record(names: &[&str]) -> RunRecord {
         let kernels = names.iter().map(|name| KernelRecord::new(*name)).collect();
-        RunRecord { kernels, ..RunRecord::new(RunInfo::default()) }
+        let mut record = RunRecord::new(RunInfo::default());
+        record.kernels = kernels;
+        record
     }
 
     #[test]

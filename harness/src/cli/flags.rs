@@ -15,6 +15,10 @@ pub struct GlobalFlags {
     #[arg(long, global = true, value_name = "DIR")]
     pub results: Option<PathBuf>,
 
+    /// Append the identifier of the run to a file, for `gauntlet report $(cat FILE)`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub run_file: Option<PathBuf>,
+
     /// How many virtual machines (or compilers) run at once
     #[arg(short, long, global = true, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

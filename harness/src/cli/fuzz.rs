@@ -1,6 +1,6 @@
 //! `gauntlet fuzz`.
 
-use super::{Globals, MachineFlags, exit};
+use super::{Globals, MachineFlags, conclude, exit};
 use crate::config::{Config, Span};
 use crate::fuzz::{Machine, MachineOptions, Summary, Watcher};
 use crate::run::kernels::kernel_info;
@@ -70,9 +70,9 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         }
         outcomes.push(fuzz_one(&args, globals, &config, &host, (kernel, &sink)).await?);
     }
-    let sink = Arc::into_inner(sink).ok_or_else(|| Error::infra("a worker outlived its campaign"))?;
-    sink.finish(globals.interrupt.requested())?;
+    let (record, folder) = conclude::finish(sink, globals)?;
     report(&outcomes, globals)?;
+    conclude::reports(&record, &folder, &config.reports, globals)?;
     globals.interrupt.check()?;
     Ok(exit::from_good(outcomes.iter().all(|outcome| outcome.findings.is_empty())))
 }
@@ -125,6 +125,7 @@ async fn fuzz_one(
     let machine = MachineOptions { dangerous, coverage: !args.no_coverage, deadline: DEADLINE };
     let watcher = Watcher::new(Arc::clone(sink), kernel.name.clone(), globals.interrupt.clone(), length);
     let (summary, findings) = campaign(options, machine, Arc::new(session), watcher, config.jobs).await?;
+    sink.send(Event::Note { text: format!("{}: fuzzed: {summary}", kernel.name) });
     Ok(Outcome { kernel: kernel.name.clone(), summary, corpus_directory: corpus, findings })
 }
 

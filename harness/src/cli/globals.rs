@@ -19,6 +19,8 @@ pub struct Globals {
     pub results: PathBuf,
     /// Where what can be made again is kept: kernels, templates, build outputs.
     pub cache: PathBuf,
+    /// Where to note the identifier of the run.
+    pub run_file: Option<PathBuf>,
     /// `-j`, when given.
     pub jobs: Option<NonZeroUsize>,
     pub progress: Progress,
@@ -38,6 +40,7 @@ impl Globals {
             results: paths::results(flags.results, &env)?,
             cache: paths::cache(&env)?,
             config: flags.config,
+            run_file: flags.run_file,
             jobs: flags.jobs,
             progress: progress(flags.progress, std::io::stderr().is_terminal()),
             json: flags.json,

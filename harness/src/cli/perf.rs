@@ -1,6 +1,6 @@
 //! `gauntlet perf`.
 
-use super::{Globals, MachineFlags, exit};
+use super::{Globals, MachineFlags, conclude, exit};
 use crate::config::{Config, Glob};
 use crate::perf::measure::MeasurePolicy;
 use crate::perf::{PerfRun, Report, select};
@@ -73,11 +73,13 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     let info = run_info("perf", &globals.command, digest);
     let sink = Arc::new(Sink::start(&globals.results, info, globals.progress)?);
     perf.run(Arc::clone(&sink)).await;
-    let sink = Arc::into_inner(sink).expect("every worker has ended");
-    let (record, _folder) = sink.finish(globals.interrupt.requested())?;
+    let (record, folder) = conclude::finish(sink, globals)?;
     globals.interrupt.check()?;
     let order: Vec<&str> = workloads.iter().map(|workload| workload.name).collect();
-    conclude(&Report::of(&record, &order, &rule(&config)), args.allow_slower, globals)
+    let report = Report::of(&record, &order, &rule(&config));
+    tell(&report, globals)?;
+    conclude::reports(&record, &folder, &config.reports, globals)?;
+    exit_code(&report, args.allow_slower)
 }
 
 fn workloads(args: &Args, config: &Config) -> Result<Vec<&'static Workload>> {
@@ -111,12 +113,14 @@ fn list(workloads: &[&Workload], globals: &Globals) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn conclude(report: &Report, allow_slower: bool, globals: &Globals) -> Result<ExitCode> {
-    if globals.json {
-        ui::print_json(report)?;
-    } else {
-        ui::print(&report.text(globals.style))?;
+fn tell(report: &Report, globals: &Globals) -> Result<()> {
+    match globals.json {
+        true => ui::print_json(report),
+        false => ui::print(&report.text(globals.style)),
     }
+}
+
+fn exit_code(report: &Report, allow_slower: bool) -> Result<ExitCode> {
     if report.has_failure() || (report.has_regression() && !allow_slower) {
         return Ok(exit::from_good(false));
     }

@@ -5,18 +5,19 @@ use crate::ui::format;
 use crate::{Error, Result, ui};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gauntlet_results::store::RunSummary;
-use gauntlet_results::{Format, Store, Verdict};
+use gauntlet_results::{Format, RunRecord, Store, Verdict};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Show a stored run, or write it in another form
 ///
-/// A run renders the same for ever: the report is made from what was stored, not from what is there today.
+/// A run renders the same for ever: the report is made from what was stored, not from what is there today. Several
+/// runs become one report: selftests, figures and findings together; a case that several of them ran was repeated.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The run: its identifier, a unique beginning of it, last, or last~N for the N-th before it
-    #[arg(default_value = "last")]
-    run: String,
+    /// The run: its identifier, a unique beginning of it, last, or last~N for the N-th before it; may be repeated
+    #[arg(default_value = "last", value_name = "RUN")]
+    runs: Vec<String>,
 
     /// The form
     #[arg(short, long, value_name = "FORMAT", default_value = "terminal", value_parser = formats())]
@@ -41,7 +42,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         list(&store.runs()?, globals)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let record = store.load(&store.find_run(&args.run)?)?;
+    let record = merged(&store, &args.runs)?;
     if globals.json {
         ui::print_json(&record)?;
         return Ok(ExitCode::SUCCESS);
@@ -55,6 +56,19 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         None => ui::print(&args.format.render(&record, &globals.report_options()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Oldest first, whatever the order they were named in; each once.
+fn merged(store: &Store, typed: &[String]) -> Result<RunRecord> {
+    let mut runs = typed.iter().map(|run| store.find_run(run)).collect::<Result<Vec<_>, _>>()?;
+    runs.sort();
+    runs.dedup();
+    let records = runs.iter().map(|run| store.load(run)).collect::<Result<Vec<_>, _>>()?;
+    let merged = RunRecord::merged(records).map_err(|unlike| {
+        Error::usage(unlike.to_string())
+            .hint("report them one by one, or set them against each other: gauntlet compare")
+    })?;
+    merged.ok_or_else(|| Error::usage("no run to report"))
 }
 
 fn list(runs: &[RunSummary], globals: &Globals) -> Result<()> {

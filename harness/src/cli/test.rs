@@ -4,13 +4,16 @@ use super::{Globals, MachineFlags, conclude};
 use crate::config::Config;
 use crate::plan::{self, PlannedCase};
 use crate::run::options::{case_policy, session_options};
+use crate::run::repeat::Repeat;
 use crate::run::sink::run_info;
 use crate::run::test::TestRun;
 use crate::run::{Sink, resolve_kernels};
 use crate::session::Host;
-use crate::{Result, ui};
+use crate::{Error, Result, ui};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Run the selftests: every case alone in a fresh clone of each kernel
 ///
@@ -34,13 +37,62 @@ pub struct Args {
     #[arg(short, long = "filter", value_name = "CASE")]
     filters: Vec<String>,
 
+    #[command(flatten)]
+    repeat: RepeatFlags,
+
     /// Show the cases that would run, and what each holds the kernel to
     #[arg(short, long)]
     list: bool,
 }
 
+/// For cases that fail now and then.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Flaky cases")]
+struct RepeatFlags {
+    /// Run every case N times, and say how often it failed
+    #[arg(long, value_name = "N")]
+    repeat: Option<NonZeroU32>,
+
+    /// Repeat until something fails, at most --repeat times
+    #[arg(long)]
+    until_fail: bool,
+
+    /// Shuffle the cases, differently in each round; the seed that is printed gives the same order again
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    shuffle: Option<Option<u64>>,
+
+    /// In exact mode: run with N seeds, counted up from --seed, each twice unless --repeat says otherwise, and say
+    /// whether the seed decides
+    #[arg(long, value_name = "N")]
+    seeds: Option<NonZeroU32>,
+}
+
+impl RepeatFlags {
+    fn resolve(&self, config: &Config) -> Result<Repeat> {
+        if self.seeds.is_some() && !config.exact.enabled {
+            return Err(Error::usage("--seeds needs exact mode: elsewhere a seed decides nothing")
+                .hint("add --exact; or --repeat N without --seeds"));
+        }
+        let seeds = self.seeds.map_or(1, NonZeroU32::get);
+        let times = match (self.repeat, self.until_fail) {
+            (Some(times), _) => Some(times.get()),
+            (None, true) => None,
+            // Twice, because one run of a seed cannot show that it always comes to the same.
+            (None, false) => Some(if seeds > 1 { 2 } else { 1 }),
+        };
+        let any_seed = || jiff::Timestamp::now().as_microsecond().unsigned_abs() % 1_000_000;
+        Ok(Repeat {
+            times,
+            until_fail: self.until_fail,
+            shuffle: self.shuffle.map(|seed| seed.unwrap_or_else(any_seed)),
+            seeds: (0..u64::from(seeds)).map(|step| config.seed.wrapping_add(step)).collect(),
+        })
+    }
+}
+
 pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     let config = globals.config(&args.machine)?;
+    let repeat = args.repeat.resolve(&config)?;
     let cases = cases(&args, &config)?;
     if args.list {
         return list(&cases, globals);
@@ -50,6 +102,8 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     let test = TestRun {
         options: session_options(&config, &host),
         policy: case_policy(&config),
+        repeat,
+        failed: AtomicBool::new(false),
         expectations: config.expectations.clone(),
         jobs: config.jobs,
         interrupt: globals.interrupt.clone(),
@@ -64,8 +118,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         globals.progress,
     )?);
     test.run(Arc::clone(&sink)).await;
-    let sink = Arc::into_inner(sink).expect("every worker has ended");
-    let (record, folder) = sink.finish(globals.interrupt.requested())?;
+    let (record, folder) = conclude::finish(sink, globals)?;
     collect_garbage(&host, &config);
     globals.interrupt.check()?;
     conclude::conclude(&record, &folder, &config.reports, globals)

@@ -48,7 +48,7 @@ impl PerfRun {
     pub async fn run(self, sink: Arc<Sink>) {
         let names: Vec<String> = self.workloads.iter().map(|workload| workload.name.to_owned()).collect();
         for kernel in &self.kernels {
-            sink.send(Event::Planned { kernel: kernel.name.clone(), cases: names.clone() });
+            sink.send(Event::Planned { kernel: kernel.name.clone(), cases: names.clone(), times: 1 });
         }
         let worker = Arc::new(Worker { slots: Semaphore::new(self.jobs), run: self, sink });
         let mut kernels = JoinSet::new();

@@ -180,6 +180,7 @@ impl Subject<'_> {
             fingerprint,
             exact: self.session.options.machine.exact.is_some(),
             seed: self.policy.seed,
+            repetitions: Vec::new(),
         }
     }
 }

@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Sink {
     inner: Mutex<Inner>,
     run: String,
-    /// Kernel and name of what an earlier, interrupted invocation of this run has finished.
-    finished: BTreeSet<(String, String)>,
+    /// Kernel, name and repetition of what an earlier, interrupted invocation of this run has finished.
+    finished: BTreeSet<(String, String, u32)>,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,12 @@ impl Sink {
 
     /// Whether an earlier invocation of this run has that result.
     pub fn is_finished(&self, kernel: &str, name: &str) -> bool {
-        self.finished.contains(&(kernel.to_owned(), name.to_owned()))
+        self.is_repetition_finished(kernel, name, 0)
+    }
+
+    /// The same for one of the times a case is to run.
+    pub fn is_repetition_finished(&self, kernel: &str, name: &str, number: u32) -> bool {
+        self.finished.contains(&(kernel.to_owned(), name.to_owned(), number))
     }
 
     /// Stores an event and shows it.

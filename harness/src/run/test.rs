@@ -2,6 +2,7 @@
 
 use super::case::{CasePolicy, run_case};
 use super::kernels::{NamedKernel, kernel_info};
+use super::repeat::{Repeat, Round};
 use super::sink::Sink;
 use crate::config::Expectation;
 use crate::image::embedded;
@@ -12,6 +13,7 @@ use crate::plan::PlannedCase;
 use crate::session::{Host, Session, SessionOptions};
 use gauntlet_results::{Event, TestResult, Verdict};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -23,10 +25,14 @@ pub struct TestRun {
     pub cases: Vec<PlannedCase>,
     pub options: SessionOptions,
     pub policy: CasePolicy,
+    /// How often, in which order, with which seeds.
+    pub repeat: Repeat,
     pub expectations: Vec<Expectation>,
     /// Machines at once.
     pub jobs: usize,
     pub interrupt: Interrupt,
+    /// Whether any case has failed so far.
+    pub failed: AtomicBool,
 }
 
 impl TestRun {
@@ -44,8 +50,14 @@ impl TestRun {
     /// Runs everything that is not finished yet. Ends early, between cases, when interrupted.
     pub async fn run(self, sink: Arc<Sink>) {
         let names: Vec<String> = self.cases.iter().map(PlannedCase::name).collect();
+        let times = self.repeat.rounds().unwrap_or(0);
         for kernel in &self.kernels {
-            sink.send(Event::Planned { kernel: kernel.name.clone(), cases: names.clone() });
+            sink.send(Event::Planned { kernel: kernel.name.clone(), cases: names.clone(), times });
+        }
+        if let Some(seed) = self.repeat.shuffle {
+            sink.send(Event::Note {
+                text: format!("the order is shuffled: --shuffle={seed} gives it again"),
+            });
         }
         let slots = Arc::new(Semaphore::new(self.jobs));
         let this = Arc::new(self);
@@ -58,31 +70,66 @@ impl TestRun {
 
     async fn run_kernel(self: Arc<Self>, index: usize, slots: Arc<Semaphore>, sink: Arc<Sink>) {
         let kernel = &self.kernels[index];
-        let todo: Vec<PlannedCase> =
-            self.cases.iter().filter(|case| !sink.is_finished(&kernel.name, &case.name())).copied().collect();
-        let todo = self.skip_unmet(kernel, todo, &sink);
-        if todo.is_empty() {
-            return;
-        }
-        let Some(session) = self.prepare(kernel, &slots, &sink).await else { return };
-        if let Err(failure) = session.unpack_modules(&modules(&todo, &kernel.build)).await {
-            // Whichever case needs one finds out again, and says so.
-            tracing::warn!(%failure, kernel = kernel.name, "its modules cannot be unpacked");
-        }
-        let session = Arc::new(session);
-        let mut running = JoinSet::new();
-        for planned in todo {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-            if self.interrupt.requested() || sink.is_broken() {
+        let open = |case: &&PlannedCase| !sink.is_finished(&kernel.name, &case.name());
+        let cases: Vec<PlannedCase> = self.cases.iter().filter(open).copied().collect();
+        let cases = self.skip_unmet(kernel, cases, &sink);
+        let mut sessions: Vec<Option<Arc<Session>>> = vec![None; self.repeat.seeds.len()];
+        let (mut running, mut done) = (JoinSet::new(), 0);
+        while let Some(round) = self.repeat.round(done) {
+            if cases.is_empty() || self.has_ended(&sink) {
                 break;
             }
-            let (this, session, sink) = (Arc::clone(&self), Arc::clone(&session), Arc::clone(&sink));
-            running.spawn(async move {
-                this.run_one(index, &session, &planned, &sink).await;
-                drop(slot);
-            });
+            done += 1;
+            let todo = self.todo(kernel, &cases, round, &sink);
+            if todo.is_empty() {
+                continue;
+            }
+            if sessions[round.seed].is_none() {
+                let first = sessions.iter().all(Option::is_none);
+                let Some(session) = self.prepare(kernel, (round, first), &slots, &sink).await else { break };
+                if let Err(failure) = session.unpack_modules(&modules(&cases, &kernel.build)).await {
+                    // Whichever case needs one finds out again, and says so.
+                    tracing::warn!(%failure, kernel = kernel.name, "its modules cannot be unpacked");
+                }
+                sessions[round.seed] = Some(Arc::new(session));
+            }
+            let Some(session) = &sessions[round.seed] else { break };
+            for planned in todo {
+                let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+                if self.interrupt.requested() || sink.is_broken() {
+                    break;
+                }
+                let (this, session, sink) = (Arc::clone(&self), Arc::clone(session), Arc::clone(&sink));
+                running.spawn(async move {
+                    this.run_one((index, round), &session, &planned, &sink).await;
+                    drop(slot);
+                });
+            }
+            // Whether to go on is known only when the round is over.
+            while self.repeat.until_fail && running.join_next().await.is_some() {}
         }
         while running.join_next().await.is_some() {}
+    }
+
+    /// Interrupted, nowhere to store, or what was waited for has happened.
+    fn has_ended(&self, sink: &Sink) -> bool {
+        let failed = self.repeat.until_fail && self.failed.load(Ordering::Relaxed);
+        failed || self.interrupt.requested() || sink.is_broken()
+    }
+
+    /// The cases of a round that an earlier invocation has not finished, in the round's order.
+    fn todo(
+        &self,
+        kernel: &NamedKernel,
+        cases: &[PlannedCase],
+        round: Round,
+        sink: &Sink,
+    ) -> Vec<PlannedCase> {
+        let number = if self.repeat.is_single() { 0 } else { round.number };
+        let open = |case: &&PlannedCase| !sink.is_repetition_finished(&kernel.name, &case.name(), number);
+        let mut todo: Vec<PlannedCase> = cases.iter().filter(open).copied().collect();
+        self.repeat.order(round, &mut todo);
+        todo
     }
 
     /// Settles the cases this kernel cannot run, by its version and configuration; gives the others.
@@ -119,18 +166,32 @@ impl TestRun {
             fingerprint: String::new(),
             exact: self.options.machine.exact.is_some(),
             seed: self.policy.seed,
+            repetitions: Vec::new(),
         }
     }
 
-    async fn prepare(&self, kernel: &NamedKernel, slots: &Semaphore, sink: &Sink) -> Option<Session> {
+    /// The kernel with the round's seed; announced when it is the first.
+    async fn prepare(
+        &self,
+        kernel: &NamedKernel,
+        (round, first): (Round, bool),
+        slots: &Semaphore,
+        sink: &Sink,
+    ) -> Option<Session> {
         let _slot = slots.acquire().await.ok()?;
+        let mut options = self.options.clone();
+        if let Some(exact) = &mut options.machine.exact {
+            exact.seed = self.repeat.seeds[round.seed];
+        }
         let prepared = tokio::select! {
-            prepared = Session::prepare(&self.host, &kernel.build, &self.options) => prepared,
+            prepared = Session::prepare(&self.host, &kernel.build, &options) => prepared,
             () = self.interrupt.wait() => return None,
         };
         match prepared {
             Ok(session) => {
-                sink.send(Event::KernelReady(kernel_info(&kernel.name, &session)));
+                if first {
+                    sink.send(Event::KernelReady(kernel_info(&kernel.name, &session)));
+                }
                 Some(session)
             }
             Err(failure) => {
@@ -145,14 +206,24 @@ impl TestRun {
         }
     }
 
-    async fn run_one(&self, index: usize, session: &Session, planned: &PlannedCase, sink: &Sink) {
+    async fn run_one(
+        &self,
+        (index, round): (usize, Round),
+        session: &Session,
+        planned: &PlannedCase,
+        sink: &Sink,
+    ) {
         let kernel = &self.kernels[index].name;
         sink.send(Event::CaseStarted { kernel: kernel.clone(), case: planned.name() });
+        let policy = CasePolicy { seed: self.repeat.seeds[round.seed], ..self.policy.clone() };
         let result = tokio::select! {
-            result = run_case(session, kernel, planned, &self.policy) => result,
+            result = run_case(session, kernel, planned, &policy) => result,
             () = self.interrupt.wait() => return,
         };
-        sink.send(Event::CaseFinished(self.with_expectation(result)));
+        let result = self.with_expectation(result);
+        self.failed.fetch_or(result.verdict.is_failure(), Ordering::Relaxed);
+        let result = if self.repeat.is_single() { result } else { result.repeated(round.number) };
+        sink.send(Event::CaseFinished(result));
     }
 
     /// A result that was recorded as a known failure is XFAIL, with the recorded reason.

@@ -45,8 +45,13 @@ impl<W: Write + Send> Screen for Lines<W> {
 pub(super) fn change(event: &Event, tally: &Tally, style: Style) -> Option<String> {
     match event {
         Event::RunStarted(info) => Some(format!("run {} ({})", info.id, info.verb)),
-        Event::Planned { kernel, cases } => {
-            Some(format!("{kernel}: {} planned", format::plural(cases.len(), "case")))
+        Event::Planned { kernel, cases, times } => {
+            let often = match times {
+                0 => ", again and again".to_owned(),
+                1 => String::new(),
+                times => format!(", {times} times each"),
+            };
+            Some(format!("{kernel}: {} planned{often}", format::plural(cases.len(), "case")))
         }
         Event::KernelReady(info) => Some(format!("{}: ready ({})", info.name, info.machine)),
         Event::KernelFailed { kernel, verdict, reason, .. } => {

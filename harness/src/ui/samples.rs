@@ -3,7 +3,8 @@
 use gauntlet_results::{Event, TestResult, Verdict};
 
 pub(super) fn planned(kernel: &str, cases: usize) -> Event {
-    Event::Planned { kernel: kernel.to_owned(), cases: (0..cases).map(|case| format!("s/{case}")).collect() }
+    let cases = (0..cases).map(|case| format!("s/{case}")).collect();
+    Event::Planned { kernel: kernel.to_owned(), cases, times: 1 }
 }
 
 pub(super) fn started(kernel: &str, case: &str) -> Event {
@@ -26,5 +27,6 @@ pub(super) fn finished(kernel: &str, case: &str, verdict: Verdict, reason: &str)
         fingerprint: String::new(),
         exact: false,
         seed: 1,
+        repetitions: Vec::new(),
     })
 }

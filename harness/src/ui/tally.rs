@@ -19,6 +19,8 @@ pub(super) struct Tally {
 pub(super) struct Kernel {
     pub(super) name: String,
     pub(super) planned: usize,
+    /// How often each case runs.
+    times: usize,
     pub(super) stage: Stage,
     pub(super) verdicts: BTreeMap<Verdict, usize>,
 }
@@ -36,7 +38,11 @@ pub(super) enum Stage {
 impl Tally {
     pub(super) fn apply(&mut self, event: &Event, now: Duration) {
         match event {
-            Event::Planned { kernel, cases } => self.kernel(kernel).planned = cases.len(),
+            Event::Planned { kernel, cases, times } => {
+                let kernel = self.kernel(kernel);
+                kernel.times = (*times).max(1) as usize;
+                kernel.planned = cases.len() * kernel.times;
+            }
             Event::KernelReady(info) => self.kernel(&info.name).stage = Stage::Ready,
             Event::KernelFailed { kernel, verdict, .. } => {
                 self.kernel(kernel).stage = Stage::Failed(*verdict)
@@ -45,17 +51,22 @@ impl Tally {
                 self.first_start.get_or_insert(now);
                 self.running.insert((kernel.clone(), case.clone()), now);
             }
-            Event::CaseFinished(result) => self.finished(&result.kernel, &result.case, result.verdict),
+            Event::CaseFinished(result) => {
+                // What cannot run here is said once, however often it was to run.
+                let once = result.repetitions.is_empty();
+                let times = if once { self.kernel(&result.kernel).times } else { 1 };
+                self.finished(&result.kernel, &result.case, (result.verdict, times));
+            }
             Event::WorkloadFinished(result) => {
-                self.finished(&result.kernel, &result.workload, result.verdict)
+                self.finished(&result.kernel, &result.workload, (result.verdict, 1));
             }
             Event::RunStarted(_) | Event::Found(_) | Event::Note { .. } | Event::RunFinished { .. } => {}
         }
     }
 
-    fn finished(&mut self, kernel: &str, case: &str, verdict: Verdict) {
+    fn finished(&mut self, kernel: &str, case: &str, (verdict, times): (Verdict, usize)) {
         self.running.remove(&(kernel.to_owned(), case.to_owned()));
-        *self.kernel(kernel).verdicts.entry(verdict).or_default() += 1;
+        *self.kernel(kernel).verdicts.entry(verdict).or_default() += times;
     }
 
     fn kernel(&mut self, name: &str) -> &mut Kernel {
@@ -63,6 +74,7 @@ impl Tally {
             self.kernels.push(Kernel {
                 name: name.to_owned(),
                 planned: 0,
+                times: 1,
                 stage: Stage::Waiting,
                 verdicts: BTreeMap::new(),
             });
@@ -146,6 +158,15 @@ mod tests {
             tally.apply(&finished("a", case, Verdict::Pass, ""), seconds(103));
         }
         assert_eq!(tally.time_left(seconds(103)), Some(seconds(3)));
+    }
+
+    #[test]
+    fn what_is_skipped_is_done_however_often_it_was_to_run() {
+        let mut tally = Tally::default();
+        let cases = ["s/1", "s/2"].map(str::to_owned).to_vec();
+        tally.apply(&Event::Planned { kernel: "a".to_owned(), cases, times: 3 }, seconds(0));
+        tally.apply(&finished("a", "s/1", Verdict::Skip, "no"), seconds(1));
+        assert_eq!((tally.done(), tally.planned()), (3, 6));
     }
 
     #[test]

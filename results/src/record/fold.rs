@@ -3,6 +3,7 @@
 use super::{KernelFailure, KernelRecord, RunEnd, RunRecord};
 use crate::{Event, RunInfo};
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 impl RunRecord {
     /// A run of which nothing but the start is known.
@@ -15,6 +16,7 @@ impl RunRecord {
             findings: Vec::new(),
             notes: Vec::new(),
             end: None,
+            origins: HashMap::new(),
         }
     }
 
@@ -23,7 +25,7 @@ impl RunRecord {
         match event {
             // A resumed run keeps its first description and is open again.
             Event::RunStarted(_) => self.end = None,
-            Event::Planned { kernel, cases } => self.kernel_mut(kernel).planned.clone_from(cases),
+            Event::Planned { kernel, cases, times: _ } => self.kernel_mut(kernel).planned.clone_from(cases),
             Event::KernelReady(info) => {
                 let kernel = self.kernel_mut(&info.name);
                 kernel.info = Some(info.clone());
@@ -39,8 +41,10 @@ impl RunRecord {
             Event::CaseStarted { kernel, case } => self.begin(kernel, case),
             Event::CaseFinished(result) => {
                 self.kernel_mut(&result.kernel).begun.retain(|case| *case != result.case);
+                let earlier = self.result(&result.kernel, &result.case);
+                let joined = earlier.map(|earlier| result.clone().after(earlier));
                 let rank = rank_in(&self.kernels);
-                insert(&mut self.results, result, |a, b| {
+                insert(&mut self.results, joined.as_ref().unwrap_or(result), |a, b| {
                     (rank(&a.kernel), &a.case).cmp(&(rank(&b.kernel), &b.case))
                 });
             }

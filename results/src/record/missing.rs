@@ -61,7 +61,8 @@ mod tests {
 
     fn record(events: &[Event]) -> RunRecord {
         let mut record = RunRecord::new(crate::RunInfo::default());
-        let planned = Event::Planned { kernel: "k".into(), cases: vec!["s/b".into(), "s/a".into()] };
+        let planned =
+            Event::Planned { kernel: "k".into(), cases: vec!["s/b".into(), "s/a".into()], times: 1 };
         record.apply(&planned);
         events.iter().for_each(|event| record.apply(event));
         record

@@ -38,7 +38,7 @@ mod tests {
 
     fn planned(cases: &[&str]) -> Event {
         let cases = cases.iter().map(|case| (*case).to_owned()).collect();
-        Event::Planned { kernel: "k".into(), cases }
+        Event::Planned { kernel: "k".into(), cases, times: 1 }
     }
 
     fn failed(verdict: Verdict) -> Event {

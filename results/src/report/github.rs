@@ -48,7 +48,8 @@ fn annotation(level: &str, failure: &Failure) -> String {
     let title = format!("{} {subject} on {}", failure.verdict, kernels.join(", "));
     let result = failure.places[0].result;
     let console = result.filter(|_| failure.splat.is_some()).map_or("", |result| result.console.as_str());
-    let reasons = [failure.splat.map(line).unwrap_or_default(), line(failure.reason)];
+    let mut reasons = vec![failure.splat.map(line).unwrap_or_default(), line(failure.reason)];
+    reasons.extend(failure.rates());
     command(level, console, &title, &told(&reasons, console, failure.splat))
 }
 

@@ -2,7 +2,7 @@
 
 use super::summary::{self, Entry};
 use super::text::{line, lines};
-use crate::{KernelRecord, RunRecord, Verdict};
+use crate::{KernelRecord, Rate, RunRecord, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 use std::time::Duration;
 
@@ -50,10 +50,10 @@ fn test_suite(kernel: &KernelRecord, name: &str, entries: &[Entry]) -> TestSuite
 
 fn test_case(entry: &Entry) -> TestCase {
     let splat = entry.result.and_then(|result| result.splat.as_deref());
-    let reason = match splat {
-        Some(splat) => format!("{}: {}", line(splat), line(entry.reason)),
-        None => line(entry.reason),
-    };
+    let rate = entry.result.and_then(Rate::of).filter(Rate::is_flaky).map(|rate| rate.sentence());
+    let told = [splat.map(line), Some(line(entry.reason)), rate];
+    let told: Vec<String> = told.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    let reason = told.join(": ");
     let mut case = TestCase::new(line(entry.case), status(entry.verdict, &reason));
     case.set_classname(line(entry.kernel));
     if let Some(result) = entry.result {

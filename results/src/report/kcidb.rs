@@ -6,7 +6,7 @@
 use super::excerpt::excerpt;
 use super::summary::{self, Entry};
 use super::text::{clip, line, lines};
-use crate::{Finding, KernelRecord, RunRecord, Verdict, WorkloadResult, figures};
+use crate::{Finding, KernelRecord, Rate, RunRecord, Verdict, WorkloadResult, figures};
 use serde_json::{Map, Value, json};
 
 const ORIGIN: &str = "gauntlet";
@@ -71,6 +71,7 @@ impl Document<'_> {
             test["duration"] = json!(seconds(result.duration_ms));
             misc["exact"] = json!(result.exact);
             misc["seed"] = json!(result.seed);
+            misc["rate"] = json!(Rate::of(result).map(|rate| rate.sentence()));
             misc["replay"] = json!(line(&self.record.result_id(entry.kernel, entry.case)));
             if entry.verdict != Verdict::Pass {
                 let text = if splat.is_some() || result.output.trim().is_empty() {

@@ -4,7 +4,7 @@
 
 use super::summary::{self, Counts, Entry, KernelGroup};
 use super::text::{line, lines};
-use crate::{KernelFailure, RunRecord, Verdict};
+use crate::{KernelFailure, Rate, RunRecord, Verdict};
 
 pub(super) fn render(record: &RunRecord) -> String {
     let missing = record.missing();
@@ -66,6 +66,9 @@ impl Block {
                 self.diagnostic(result.flight.as_deref().unwrap_or(""));
             }
             self.diagnostic(&result.output);
+        }
+        if let Some(rate) = entry.result.and_then(Rate::of) {
+            self.diagnostic(&rate.sentence());
         }
         if entry.verdict.is_failure() {
             self.diagnostic(&format!("{}: {}", entry.verdict, line(entry.reason)));

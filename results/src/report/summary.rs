@@ -9,7 +9,7 @@ pub(super) use failure::{Failure, failures};
 pub(super) use matrix::{CaseRow, Counts, Matrix, case_rows};
 pub(super) use skip::{SkipGroup, skip_groups};
 
-use crate::{KernelRecord, RunRecord, TestResult, Verdict, suite_of};
+use crate::{KernelRecord, Rate, RunRecord, TestResult, Verdict, suite_of};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -109,8 +109,17 @@ pub(super) fn totals_line(record: &RunRecord, entries: &[Entry]) -> String {
         0 => kernels,
         results => format!("{} on {kernels}", count(results, "result")),
     };
+    let most = entries.iter().filter_map(|entry| Some(entry.result?.repetitions.len())).max();
+    if let Some(times) = most.filter(|times| *times > 1) {
+        line += &format!(", repeated {times} times");
+    }
     if !parts.is_empty() {
         line += &format!(": {}", parts.join(", "));
+    }
+    let rate = |entry: &Entry| Rate::of(entry.result?);
+    let flaky = entries.iter().filter_map(rate).filter(Rate::is_flaky).count();
+    if flaky > 0 {
+        line += &format!("; {flaky} flaky");
     }
     let missing = entries.iter().filter(|entry| entry.missing).count();
     if missing > 0 {

@@ -64,13 +64,13 @@ impl Store {
         })?;
         let Some((info, end)) = heads.into_iter().next() else { return Err(self.unknown_run(run)) };
         Ok(RunRecord {
-            info: self.parse(&info)?,
             kernels: self.kernels(run)?,
             results: self.bodies("results", run)?,
             workloads: self.bodies("workloads", run)?,
             findings: self.bodies("findings", run)?,
             notes: self.strings("SELECT text FROM notes WHERE run = ?1 ORDER BY number", [run])?,
             end: self.parse_option(end)?,
+            ..RunRecord::new(self.parse(&info)?)
         })
     }
 

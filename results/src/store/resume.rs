@@ -42,19 +42,18 @@ impl Store {
         Ok(open.into_iter().next())
     }
 
-    /// What a resumed run need not do again: kernel and case (or workload) of every result, except INFRA, where
-    /// it was our fault that there is no answer.
+    /// What a resumed run need not do again: kernel, case (or workload) and repetition of every result, except
+    /// INFRA, where it was our fault that there is no answer. What was not to be repeated has the number 0.
     ///
     /// # Errors
     /// As [`Store::load`].
-    pub fn finished_cases(&self, run: &str) -> Result<BTreeSet<(String, String)>> {
-        let sql = "SELECT kernel, name FROM results WHERE run = ?1 AND verdict <> 'INFRA' UNION ALL
-                   SELECT kernel, name FROM workloads WHERE run = ?1 AND verdict <> 'INFRA'";
-        let query = || {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let rows = statement.query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<BTreeSet<_>>>()
-        };
-        query().map_err(|source| self.error(source))
+    pub fn finished_cases(&self, run: &str) -> Result<BTreeSet<(String, String, u32)>> {
+        let sql = "SELECT kernel, name, 0 FROM results
+                   WHERE run = ?1 AND verdict <> 'INFRA' AND body ->> 'repetitions' IS NULL UNION ALL
+                   SELECT kernel, name, value ->> 'number' FROM results, json_each(body, '$.repetitions')
+                   WHERE run = ?1 AND value ->> 'verdict' <> 'INFRA' UNION ALL
+                   SELECT kernel, name, 0 FROM workloads WHERE run = ?1 AND verdict <> 'INFRA'";
+        let rows = self.rows(sql, [run], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.into_iter().collect())
     }
 }

@@ -1,8 +1,9 @@
 //! Events into rows; each event one transaction. `record/fold.rs` says the same without a disk.
 
 use super::{Result, Store, StoreError};
-use crate::{Event, KernelFailure, RunEnd, RunInfo};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use crate::{Event, KernelFailure, RunEnd, RunInfo, TestResult};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
 impl Store {
@@ -43,7 +44,7 @@ impl Writer<'_> {
     fn write(&self, event: &Event) -> rusqlite::Result<()> {
         match event {
             Event::RunStarted(info) => self.start(info),
-            Event::Planned { kernel, cases } => self.set_kernel(kernel, "planned", &json(cases)),
+            Event::Planned { kernel, cases, times: _ } => self.set_kernel(kernel, "planned", &json(cases)),
             Event::KernelReady(info) => {
                 self.set_kernel(&info.name, "info", &json(info))?;
                 let sql = "UPDATE kernels SET failure = NULL WHERE run = ?1 AND name = ?2";
@@ -55,7 +56,10 @@ impl Writer<'_> {
                 self.set_kernel(kernel, "failure", &json(&failure))
             }
             Event::CaseStarted { kernel, case } => self.begin(kernel, case),
-            Event::CaseFinished(result) => self.put("results", &result.kernel, &result.case, &json(result)),
+            Event::CaseFinished(result) => {
+                let joined = self.joined(result)?;
+                self.put("results", &result.kernel, &result.case, &json(joined.as_ref().unwrap_or(result)))
+            }
             Event::WorkloadFinished(result) => {
                 self.put("workloads", &result.kernel, &result.workload, &json(result))
             }
@@ -82,6 +86,22 @@ impl Writer<'_> {
                    WHERE NOT EXISTS (SELECT 1 FROM results WHERE (run, kernel, name) = (?1, ?2, ?3))
                      AND NOT EXISTS (SELECT 1 FROM workloads WHERE (run, kernel, name) = (?1, ?2, ?3))";
         self.execute(sql, params![self.run, kernel, name])
+    }
+
+    /// With the repetitions that are there already; None when there are none.
+    fn joined(&self, result: &TestResult) -> rusqlite::Result<Option<TestResult>> {
+        if result.repetitions.is_empty() {
+            return Ok(None);
+        }
+        let sql = "SELECT body FROM results WHERE (run, kernel, name) = (?1, ?2, ?3)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let key = params![self.run, result.kernel, result.case];
+        let Some(body) = statement.query_row(key, |row| row.get::<_, String>(0)).optional()? else {
+            return Ok(None);
+        };
+        let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error));
+        let earlier: TestResult = serde_json::from_str(&body).map_err(unreadable)?;
+        Ok(Some(result.clone().after(&earlier)))
     }
 
     fn put(&self, table: &str, kernel: &str, name: &str, body: &str) -> rusqlite::Result<()> {

@@ -29,27 +29,35 @@ pub fn verdict() -> impl Strategy<Value = Verdict> {
 pub fn test_result() -> impl Strategy<Value = TestResult> {
     let texts = (text(), text(), text(), prop::option::of(text()), prop::option::of(text()));
     let numbers = (any::<u64>(), prop::option::of(any::<u64>()), any::<u32>(), any::<u64>(), any::<bool>());
-    (kernel(), case(), verdict(), texts, numbers).prop_map(|(kernel, case, verdict, texts, numbers)| {
-        let (reason, output, console, splat, flight) = texts;
-        let (duration_ms, guest_ns, attempts, seed, exact) = numbers;
-        let fingerprint = "f".to_owned();
-        TestResult {
-            kernel,
-            case,
-            verdict,
-            reason,
-            duration_ms,
-            guest_ns,
-            output,
-            console,
-            splat,
-            flight,
-            attempts,
-            fingerprint,
-            exact,
-            seed,
-        }
-    })
+    let number = prop::option::of(1u32..4);
+    (kernel(), case(), verdict(), texts, numbers, number).prop_map(
+        |(kernel, case, verdict, texts, numbers, number)| {
+            let (reason, output, console, splat, flight) = texts;
+            let (duration_ms, guest_ns, attempts, seed, exact) = numbers;
+            let fingerprint = "f".to_owned();
+            let result = TestResult {
+                kernel,
+                case,
+                verdict,
+                reason,
+                duration_ms,
+                guest_ns,
+                output,
+                console,
+                splat,
+                flight,
+                attempts,
+                fingerprint,
+                exact,
+                seed,
+                repetitions: Vec::new(),
+            };
+            match number {
+                Some(number) => result.repeated(number),
+                None => result,
+            }
+        },
+    )
 }
 
 pub fn workload() -> impl Strategy<Value = WorkloadResult> {
@@ -91,7 +99,7 @@ fn kernel_info() -> impl Strategy<Value = KernelInfo> {
 /// Any event but the start and the end.
 pub fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        1 => (kernel(), prop::collection::vec(case(), 0..5)).prop_map(|(kernel, cases)| Event::Planned { kernel, cases }),
+        1 => (kernel(), prop::collection::vec(case(), 0..5)).prop_map(|(kernel, cases)| Event::Planned { kernel, cases, times: 1 }),
         1 => kernel_info().prop_map(Event::KernelReady),
         1 => (kernel(), verdict(), text(), text()).prop_map(|(kernel, verdict, reason, console)| {
             Event::KernelFailed { kernel, verdict, reason, console }

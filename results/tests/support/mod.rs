@@ -34,6 +34,7 @@ pub fn result(kernel: &str, case: &str, verdict: Verdict) -> TestResult {
         fingerprint: "f1f2".to_owned(),
         exact: false,
         seed: 1,
+        repetitions: Vec::new(),
     }
 }
 

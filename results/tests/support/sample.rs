@@ -108,7 +108,7 @@ pub fn events() -> Vec<Event> {
         if kernel == NEWER {
             cases.push("memfd/lost".to_owned());
         }
-        events.push(Event::Planned { kernel: kernel.to_owned(), cases });
+        events.push(Event::Planned { kernel: kernel.to_owned(), cases, times: 1 });
         if kernel != SID {
             events.push(Event::KernelReady(kernel_info(kernel)));
         }

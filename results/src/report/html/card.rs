@@ -2,9 +2,10 @@
 
 use super::super::excerpt::{Excerpt, excerpt};
 use super::super::summary::{self, Entry, Failure};
-use super::super::text::{count, line, lines};
+use super::super::text::{count, duration, line, lines};
 use super::class;
-use crate::{Finding, KernelFailure, RunRecord, TestResult, Verdict};
+use crate::{Finding, KernelFailure, Repetition, RunRecord, TestResult, Verdict};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Card {
@@ -15,6 +16,12 @@ pub(super) struct Card {
     pub splat: String,
     pub reason: String,
     pub flight: String,
+    /// How often it happened, where the case was repeated.
+    pub rates: Vec<String>,
+    /// Each repetition, the first kernel's.
+    pub repetitions: Vec<Chip>,
+    /// How long it took.
+    pub time: String,
     /// What the case came to on other kernels.
     pub elsewhere: Vec<Chip>,
     /// Names of missing cases.
@@ -43,6 +50,9 @@ pub(super) struct Text {
     pub excerpt: Excerpt,
     pub after: String,
 }
+
+/// How many repetitions are drawn.
+const STRIP: usize = 120;
 
 /// How much console text the file may hold; reports of thousands of failures must still open.
 pub(super) struct Budget {
@@ -84,6 +94,9 @@ impl Card {
             splat: String::new(),
             reason,
             flight: String::new(),
+            rates: Vec::new(),
+            repetitions: Vec::new(),
+            time: String::new(),
             elsewhere: Vec::new(),
             cases: Vec::new(),
             texts: Vec::new(),
@@ -145,6 +158,7 @@ fn card(record: &RunRecord, failure: &Failure, budget: &mut Budget) -> Card {
     let mut card = Card::new(failure.verdict, title, kernels, line(reason));
     card.texts.extend(budget.text("In full", log, None, 60));
     card.splat = failure.splat.map(line).unwrap_or_default();
+    card.rates = failure.rates();
     card.elsewhere = elsewhere(failure);
     match failure.cases.as_slice() {
         [case] => card.key = (*case).to_owned(),
@@ -172,6 +186,12 @@ fn elsewhere(failure: &Failure) -> Vec<Chip> {
 }
 
 fn evidence(record: &RunRecord, result: &TestResult, card: &mut Card, budget: &mut Budget) {
+    let chip = |one: &Repetition| Chip {
+        class: class(one.verdict),
+        text: format!("{}: {} with seed {}", one.number, one.verdict, one.seed),
+    };
+    card.repetitions = result.repetitions.iter().take(STRIP).map(chip).collect();
+    card.time = duration(Duration::from_millis(result.duration_ms));
     card.flight = result.flight.as_deref().map(line).unwrap_or_default();
     card.replay = format!("gauntlet replay {}", line(&record.result_id(&result.kernel, &result.case)));
     card.texts.extend(budget.text("Output", &result.output, None, 30));
@@ -186,5 +206,5 @@ fn found(finding: &Finding, budget: &mut Budget) -> Card {
     card.texts.extend(budget.text("Program", &finding.program, None, whole(&finding.program)));
     card.texts.extend(budget.text("The same in C", &finding.c_program, None, whole(&finding.c_program)));
     card.texts.extend(budget.text("Console", &finding.console, Some(&finding.title), 48));
-    card
+    card.opened(budget)
 }

@@ -1,7 +1,8 @@
 //! Failures: the same failure of the same case on several kernels is told once.
 
+use super::super::text::line;
 use super::Entry;
-use crate::{RunRecord, TestResult, Verdict};
+use crate::{Rate, RunRecord, TestResult, Verdict};
 
 /// One failure, wherever it happened.
 #[derive(Debug)]
@@ -53,6 +54,18 @@ impl<'a> Failure<'a> {
             false => self.cases[0] == entry.case && self.splat == splat(entry),
         };
         same && subject
+    }
+
+    /// How often it happened, where the case was repeated; said once when it is the same everywhere.
+    pub fn rates(&self) -> Vec<String> {
+        let rate = |place: &Place| Some((line(place.kernel), Rate::of(place.result?)?.sentence()));
+        let rates: Vec<(String, String)> = self.places.iter().filter_map(rate).collect();
+        match rates.as_slice() {
+            [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
+                vec![first.clone()]
+            }
+            _ => rates.into_iter().map(|(kernel, rate)| format!("{kernel}: {rate}")).collect(),
+        }
     }
 
     fn add(&mut self, entry: &Entry<'a>) {

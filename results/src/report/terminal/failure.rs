@@ -62,6 +62,7 @@ fn in_full(options: &Options, record: &RunRecord, failure: &Failure) -> String {
         text += &paragraph(options, &line(splat));
     }
     text += &reason(options, failure.reason);
+    text.extend(failure.rates().iter().map(|rate| paragraph(options, rate)));
     text += &dim_paragraph(options, &elsewhere(failure));
     if let Some(result) = failure.places[0].result {
         text += &evidence(options, record, result);
