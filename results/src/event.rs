@@ -36,6 +36,10 @@ pub enum Event {
     Note {
         text: String,
     },
+    /// How it goes, for the person watching; not kept.
+    Progress {
+        text: String,
+    },
     RunFinished {
         /// RFC 3339.
         at: String,

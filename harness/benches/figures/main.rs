@@ -7,6 +7,7 @@ mod clone;
 mod command;
 mod exact;
 mod fuzz;
+mod report;
 mod sample;
 mod setup;
 mod suite;
@@ -22,6 +23,7 @@ const FIGURES: &[Figure] = &[
     ("suite", suite::measure),
     ("exact", exact::measure),
     ("fuzz", fuzz::measure),
+    ("report", report::measure),
 ];
 
 fn main() {

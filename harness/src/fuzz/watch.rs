@@ -35,8 +35,8 @@ impl Watcher {
         self.started.elapsed()
     }
 
-    fn note(&self, text: String) {
-        self.sink.send(Event::Note { text });
+    fn progress(&self, text: String) {
+        self.sink.send(Event::Progress { text });
     }
 }
 
@@ -47,13 +47,13 @@ impl Watch for Watcher {
             self.told = Instant::now();
             let summary = Summary::new(progress, elapsed);
             let left = self.length.saturating_sub(elapsed).as_secs();
-            self.note(format!("{}: {summary}, {left} s left", self.kernel));
+            self.progress(format!("{}: {summary}, {left} s left", self.kernel));
         }
         elapsed < self.length && !self.interrupt.requested() && !self.sink.is_broken()
     }
 
     fn found(&mut self, found: &Found) {
-        self.note(format!("{}: crash: {} (triage begins)", self.kernel, found.crash.title));
+        self.progress(format!("{}: crash: {} (triage begins)", self.kernel, found.crash.title));
     }
 
     fn triaged(&mut self, report: &Report) {

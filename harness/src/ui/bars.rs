@@ -47,7 +47,7 @@ impl Bars {
 
 impl Screen for Bars {
     fn change(&mut self, event: &Event, tally: &Tally, now: Duration) {
-        if let Event::Note { text } = event {
+        if let Event::Note { text } | Event::Progress { text } = event {
             self.note = format::printable(text);
         }
         if worth_keeping(event)
@@ -83,6 +83,7 @@ fn worth_keeping(event: &Event) -> bool {
         | Event::KernelReady(_)
         | Event::CaseStarted { .. }
         | Event::Note { .. }
+        | Event::Progress { .. }
         | Event::RunFinished { .. } => false,
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn change(event: &Event, tally: &Tally, style: Style) -> Option<Strin
             finding.reproduced,
             finding.replays
         )),
-        Event::Note { text } => Some(format::printable(text)),
+        Event::Note { text } | Event::Progress { text } => Some(format::printable(text)),
         Event::RunFinished { interrupted, .. } => Some(format!(
             "{}: {} of {} done, {} failed",
             if *interrupted { "interrupted" } else { "finished" },

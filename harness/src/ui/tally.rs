@@ -60,7 +60,11 @@ impl Tally {
             Event::WorkloadFinished(result) => {
                 self.finished(&result.kernel, &result.workload, (result.verdict, 1));
             }
-            Event::RunStarted(_) | Event::Found(_) | Event::Note { .. } | Event::RunFinished { .. } => {}
+            Event::RunStarted(_)
+            | Event::Found(_)
+            | Event::Note { .. }
+            | Event::Progress { .. }
+            | Event::RunFinished { .. } => {}
         }
     }
 

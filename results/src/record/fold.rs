@@ -62,6 +62,7 @@ impl RunRecord {
                     (rank(&a.kernel), &a.title).cmp(&(rank(&b.kernel), &b.title))
                 });
             }
+            Event::Progress { .. } => {}
             Event::Note { text } => self.notes.push(text.clone()),
             Event::RunFinished { at, interrupted } => {
                 self.end = Some(RunEnd { at: at.clone(), interrupted: *interrupted });

@@ -20,6 +20,9 @@ pub(super) fn render(record: &RunRecord) -> String {
 /// Failures beyond these are folded: the tables below must stay in reach.
 const IN_FULL: usize = 20;
 
+/// How many notes are shown: the last ones.
+const NOTES: usize = 50;
+
 /// Everything the template shows.
 #[derive(Debug, Template)]
 #[template(path = "report.html")]
@@ -28,7 +31,8 @@ struct Page {
     outcome: Tally,
     sentence: String,
     facts: Vec<String>,
-    command: String,
+    /// One per run.
+    commands: Vec<String>,
     run: String,
     version: String,
     config: String,
@@ -73,7 +77,7 @@ impl Page {
             outcome: Tally { class: class(verdict), number: String::new(), word },
             sentence: summary::sentence(record, failures.len()),
             facts: facts(record),
-            command: line(&record.info.command.join(" ")),
+            commands: commands(record),
             run: line(&record.info.id),
             version: line(&record.info.gauntlet_version),
             config: line(&record.info.config_digest),
@@ -81,14 +85,14 @@ impl Page {
             tallies: tallies(&counts),
             trouble: card::trouble(record, &entries, &mut budget),
             suites: if summary::matrix_matters(&entries) { suites } else { Vec::new() },
-            matrix: tables::matrix(&matrix),
+            matrix: tables::matrix(&matrix, &entries),
             kernels: record.kernels.iter().map(tables::kernel_head).collect(),
             legend: legend(&counts),
             differences: differences.collect(),
             cases: tables::by_suite(&rows, &failures),
             figures: Figures::of(record),
             skips: summary::skip_groups(&entries).iter().map(tables::skip_line).collect(),
-            notes: record.notes.iter().map(|note| line(note)).collect(),
+            notes: record.notes.iter().rev().take(NOTES).rev().map(|note| line(note)).collect(),
             failures,
         }
     }
@@ -105,6 +109,12 @@ fn facts(record: &RunRecord) -> Vec<String> {
     facts.push(count(record.kernels.len(), "kernel"));
     facts.retain(|fact| !fact.is_empty());
     facts
+}
+
+/// A merged run has the commands of all, parted as a shell would.
+fn commands(record: &RunRecord) -> Vec<String> {
+    let commands = record.info.command.split(|word| word == ";");
+    commands.filter(|words| !words.is_empty()).map(|words| line(&words.join(" "))).collect()
 }
 
 fn tallies(counts: &Counts) -> Vec<Tally> {

@@ -111,7 +111,7 @@ pub(super) fn totals_line(record: &RunRecord, entries: &[Entry]) -> String {
     };
     let most = entries.iter().filter_map(|entry| Some(entry.result?.repetitions.len())).max();
     if let Some(times) = most.filter(|times| *times > 1) {
-        line += &format!(", repeated {times} times");
+        line += &format!(", repeated up to {times} times");
     }
     if !parts.is_empty() {
         line += &format!(": {}", parts.join(", "));

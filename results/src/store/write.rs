@@ -64,6 +64,7 @@ impl Writer<'_> {
                 self.put("workloads", &result.kernel, &result.workload, &json(result))
             }
             Event::Found(finding) => self.put("findings", &finding.kernel, &finding.title, &json(finding)),
+            Event::Progress { .. } => Ok(()),
             Event::Note { text } => {
                 self.execute("INSERT INTO notes (run, text) VALUES (?1, ?2)", params![self.run, text])
             }

@@ -109,6 +109,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         2 => workload().prop_map(Event::WorkloadFinished),
         1 => finding().prop_map(Event::Found),
         1 => text().prop_map(|text| Event::Note { text }),
+        1 => text().prop_map(|text| Event::Progress { text }),
     ]
 }
 

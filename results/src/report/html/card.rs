@@ -32,8 +32,6 @@ pub(super) struct Card {
     pub anchor: String,
     /// The case, for links from the tables; empty for what is not a case.
     pub key: String,
-    /// Where the texts are shown at once.
-    pub open: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +47,8 @@ pub(super) struct Text {
     pub before: String,
     pub excerpt: Excerpt,
     pub after: String,
+    /// Shown at once.
+    pub open: bool,
 }
 
 /// How many repetitions are drawn.
@@ -80,7 +80,7 @@ impl Budget {
             if number > 0 { format!("{} {side}", count(number, "line")) } else { String::new() }
         };
         let (before, after) = (more(excerpt.before, "before"), more(excerpt.after, "after"));
-        Some(Text { title, before, excerpt, after })
+        Some(Text { title, before, excerpt, after, open: false })
     }
 }
 
@@ -103,14 +103,13 @@ impl Card {
             replay: String::new(),
             anchor: String::new(),
             key: String::new(),
-            open: false,
         }
     }
 
     fn opened(mut self, budget: &mut Budget) -> Card {
         if !self.texts.is_empty() && budget.open > 0 {
             budget.open -= 1;
-            self.open = true;
+            self.texts.iter_mut().for_each(|text| text.open = true);
         }
         self
     }
@@ -206,5 +205,7 @@ fn found(finding: &Finding, budget: &mut Budget) -> Card {
     card.texts.extend(budget.text("Program", &finding.program, None, whole(&finding.program)));
     card.texts.extend(budget.text("The same in C", &finding.c_program, None, whole(&finding.c_program)));
     card.texts.extend(budget.text("Console", &finding.console, Some(&finding.title), 48));
-    card.opened(budget)
+    // The program is what a finding is about.
+    card.texts.iter_mut().take(1).for_each(|text| text.open = true);
+    card
 }

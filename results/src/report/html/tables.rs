@@ -5,12 +5,15 @@ use super::super::text::{count, duration, line, thousands};
 use super::card::Card;
 use super::{class, mark};
 use crate::{KernelRecord, Verdict};
+use std::collections::HashMap;
 use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct MatrixRow {
     pub kernel: String,
     pub cells: Vec<MatrixCell>,
+    /// All its cases together.
+    pub time: String,
 }
 
 /// Counts as text, and as the parts of a bar.
@@ -47,6 +50,7 @@ pub(super) struct CaseCell {
     pub mark: &'static str,
     /// Why, and how long it took; empty for a plain pass.
     pub hint: String,
+    pub missing: bool,
 }
 
 #[derive(Debug)]
@@ -66,12 +70,22 @@ pub(super) struct SkipLine {
     pub suites: Vec<String>,
 }
 
-pub(super) fn matrix(matrix: &Matrix) -> Vec<MatrixRow> {
+pub(super) fn matrix(matrix: &Matrix, entries: &[Entry]) -> Vec<MatrixRow> {
+    let mut times: HashMap<&str, u64> = HashMap::new();
+    for entry in entries {
+        let time = times.entry(entry.kernel).or_default();
+        *time = time.saturating_add(entry.result.map_or(0, |result| result.duration_ms));
+    }
     let row = |(kernel, cells): &(&str, Vec<Counts>)| MatrixRow {
         kernel: line(kernel),
         cells: cells.iter().map(matrix_cell).collect(),
+        time: times.get(kernel).filter(|ms| **ms > 0).map(|ms| milliseconds(*ms)).unwrap_or_default(),
     };
     matrix.rows.iter().map(row).collect()
+}
+
+fn milliseconds(ms: u64) -> String {
+    duration(Duration::from_millis(ms))
 }
 
 fn matrix_cell(counts: &Counts) -> MatrixCell {
@@ -114,17 +128,19 @@ pub(super) fn case_line(row: &CaseRow, cards: &[Card]) -> CaseLine {
         card: card.map(|card| card.anchor.clone()).unwrap_or_default(),
         verdicts: verdicts.iter().map(|verdict| verdict.as_str()).collect::<Vec<_>>().join(" "),
         cells: row.cells.iter().map(|entry| case_cell(entry.as_ref())).collect(),
-        time: slowest.map(|ms| duration(Duration::from_millis(ms))).unwrap_or_default(),
+        time: slowest.map(milliseconds).unwrap_or_default(),
     }
 }
 
 fn case_cell(entry: Option<&Entry>) -> CaseCell {
-    let Some(entry) = entry else { return CaseCell { class: "n", mark: "·", hint: String::new() } };
+    let Some(entry) = entry else {
+        return CaseCell { class: "n", mark: "·", hint: String::new(), missing: true };
+    };
     let hint = match entry.verdict {
         Verdict::Pass => String::new(),
         verdict => super::super::text::clip(&format!("{verdict}: {}", line(entry.reason)), 120),
     };
-    CaseCell { class: class(entry.verdict), mark: mark(entry.verdict), hint }
+    CaseCell { class: class(entry.verdict), mark: mark(entry.verdict), hint, missing: entry.missing }
 }
 
 /// Consecutive rows of a suite; the rows come sorted.
@@ -134,9 +150,12 @@ pub(super) fn by_suite(rows: &[CaseRow], cards: &[Card]) -> Vec<SuiteTable> {
 
 fn suite_table(rows: &[CaseRow], cards: &[Card]) -> SuiteTable {
     let worst = rows.iter().filter_map(CaseRow::worst).max();
+    let results = rows.iter().flat_map(|row| row.cells.iter().flatten()).filter_map(|entry| entry.result);
+    let time = results.fold(0_u64, |sum, result| sum.saturating_add(result.duration_ms));
+    let total = count(rows.len(), "case");
     SuiteTable {
         suite: line(rows[0].suite),
-        total: count(rows.len(), "case"),
+        total: if time > 0 { format!("{total} · {}", milliseconds(time)) } else { total },
         class: worst.map_or("n", class),
         lines: rows.iter().map(|row| case_line(row, cards)).collect(),
     }
