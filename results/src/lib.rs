@@ -27,6 +27,9 @@
 // The tests' samples are shared with unit tests, and name the crate from outside.
 #[cfg(test)]
 extern crate self as gauntlet_results;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 pub mod compare;
 pub mod event;

@@ -1,9 +1,7 @@
 //! Rates, seeds, and what is told of a case that ran several times.
 
 use super::*;
-
-#[path = "../../tests/support/mod.rs"]
-mod support;
+use crate::support;
 
 fn run(number: u32, seed: u64, verdict: Verdict) -> TestResult {
     let reason = format!("number {number}");

@@ -1,10 +1,8 @@
 //! Runs that fit together, and runs that do not.
 
 use super::*;
+use crate::support;
 use crate::{KernelInfo, Rate, RunInfo, Verdict};
-
-#[path = "../../../tests/support/mod.rs"]
-mod support;
 
 fn record(id: &str, events: &[Event]) -> RunRecord {
     let mut record = RunRecord::new(RunInfo { verb: id.to_owned(), ..support::run_info(id) });

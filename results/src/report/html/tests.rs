@@ -1,10 +1,8 @@
 //! The context of a realistic run, and what no guest can do to the page.
 
 use super::*;
+use crate::support;
 use proptest::prelude::*;
-
-#[path = "../../../tests/support/mod.rs"]
-mod support;
 
 #[test]
 fn the_context_of_the_sample() {
