@@ -8,6 +8,7 @@ pub mod config;
 pub mod crash;
 pub mod error;
 pub mod fuzz;
+pub mod hostfs;
 pub mod image;
 pub mod interrupt;
 pub mod kernel;

@@ -24,7 +24,9 @@ use crate::crash::Symbols;
 use crate::error::Kind;
 use crate::image::filesystem;
 use crate::kernel::modules::ModuleFile;
+use crate::kernel::needs::{self, KernelFacts, Mode};
 use crate::kernel::{Cache, KernelBuild};
+use gauntlet_guest::Need;
 use gauntlet_protocol::{Hello, Request, Response};
 use gauntlet_qemu::{Boot, Machine, Template};
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,9 @@ struct Description {
     /// The console of the boot.
     console: String,
 }
+
+/// What a kernel needs to show a guest the host's files.
+const FUSE: [Need; 1] = [Need::Module { symbol: "FUSE_FS", module: "fuse" }];
 
 /// One kernel on one machine, booted and ready to be cloned.
 #[derive(Debug)]
@@ -128,6 +133,21 @@ impl Session {
     /// Unpacks these modules and all they depend on, in one go: the packages need not be read again for each.
     pub async fn unpack_modules(&self, wanted: &[&'static str]) -> Result<(), Failure> {
         self.modules.unpack(&self.host.cache, &self.kernel, wanted).await
+    }
+
+    /// Whether a command in a guest can see the host's files. Not in exact mode: they would come when the host has
+    /// time for it.
+    pub fn shows_host_files(&self) -> bool {
+        let machine = &self.options.machine;
+        let mode = Mode { exact: machine.exact.is_some(), cpus: machine.cpus };
+        let facts = KernelFacts::of(&self.kernel);
+        let known = facts.config.is_some();
+        known && !mode.exact && self.hello().shared_region && needs::unmet(&FUSE, &facts, mode).is_none()
+    }
+
+    /// The modules that [`Self::shows_host_files`] relies on.
+    pub async fn host_file_modules(&self) -> Result<Arc<[ModuleFile]>, Failure> {
+        self.modules(&needs::modules(&FUSE, &KernelFacts::of(&self.kernel))).await
     }
 
     /// These modules and all they depend on, in the order in which they can be loaded. Read once.

@@ -7,6 +7,7 @@ mod archive;
 mod boot;
 mod exec;
 mod fuzz;
+mod hostfs;
 mod link;
 mod measure;
 mod modules;

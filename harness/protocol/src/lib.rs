@@ -10,6 +10,7 @@
 pub mod coverage;
 pub mod flight;
 pub mod frame;
+pub mod hostfs;
 pub mod mark;
 pub mod message;
 pub mod program;

@@ -62,6 +62,10 @@ pub struct ExecRequest {
     pub terminal: bool,
     /// A newc archive in bulk to unpack as the command's root directory.
     pub root: Option<Attachment>,
+    /// Make the host's files the command's root directory, read-only, through [`crate::hostfs`].
+    pub host_root: bool,
+    /// Kernel modules to load before, in this order.
+    pub modules: Vec<Attachment>,
     /// Standard input, all of it.
     pub input: Vec<u8>,
 }

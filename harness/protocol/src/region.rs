@@ -6,6 +6,7 @@
 //! 0x02000  request     one encoded Request, written by the host
 //! 0x42000  response    one encoded Response, written by the agent
 //! 0x100000 bulk        fuzz batches, captured output: whatever the request says
+//! the end  hostfs      the host's files for a command of the user's, see `hostfs`
 //! ```
 //! All integers are little-endian. Host and guest access the words of the header and of the flight record
 //! as single aligned loads and stores, so neither can see half a word.
@@ -100,7 +101,12 @@ impl Layout {
     }
 
     pub fn bulk_capacity(self) -> usize {
-        self.size - BULK_OFFSET
+        self.hostfs_offset() - BULK_OFFSET
+    }
+
+    /// Where the mailbox of [`crate::hostfs`] lies.
+    pub fn hostfs_offset(self) -> usize {
+        self.size - crate::hostfs::SIZE
     }
 
     /// The byte range of `length` bytes of response, if the guest's claim fits the area.
@@ -126,7 +132,7 @@ mod tests {
         assert_eq!(layout.response_range(u32::MAX), None);
         assert_eq!(layout.bulk_range(u32::MAX), None);
         let all = u32::try_from(layout.bulk_capacity()).unwrap();
-        assert_eq!(layout.bulk_range(all).unwrap().end, DEFAULT_SIZE);
+        assert_eq!(layout.bulk_range(all).unwrap().end, layout.hostfs_offset());
         assert_eq!(layout.bulk_range(all + 1), None);
     }
 

@@ -27,7 +27,16 @@ unsafe impl Sync for Region {}
 impl Region {
     /// A fresh region, all zero. Pages the guest never touches cost nothing.
     pub fn new(size: usize) -> Result<Region> {
-        let file = anonymous_file("gauntlet-region", size as u64)?;
+        Region::map(anonymous_file("gauntlet-region", size as u64)?, size)
+    }
+
+    /// A second mapping of the same memory, for a thread that outlives a borrow of this one.
+    pub fn share(&self) -> Result<Region> {
+        let file = self.file.try_clone().map_err(Error::io("cannot share the region"))?;
+        Region::map(file, self.size)
+    }
+
+    fn map(file: File, size: usize) -> Result<Region> {
         // SAFETY: a new shared mapping of a file of that size, at an address the kernel chooses.
         let base = unsafe {
             mmap(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, &file, 0)

@@ -14,19 +14,20 @@ use std::time::Duration;
 
 /// Run a command of this host under another kernel, and pass its output and exit status through
 ///
-/// The program travels into a fresh clone with its libraries and every argument that names a file here; the
-/// guest sees them under the same paths. Status: the command's own; 124 when it timed out; 1 when the kernel
+/// The command runs in a fresh clone that sees this host's files, read-only, under their own paths; /tmp and /run
+/// are the guest's. In exact mode, or on a kernel without FUSE, only the program, its libraries and every argument
+/// that names a file travel. Status: the command's own; 124 when it timed out; 1 when the kernel
 /// complained or died (said on standard error); 3 for infrastructure trouble.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     machine: MachineFlags,
 
-    /// Another file or folder the command needs; may be repeated
+    /// Another file or folder to take where the host's files cannot be seen; may be repeated
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
 
-    /// Another program the command starts; may be repeated
+    /// Another program to take where the host's files cannot be seen; may be repeated
     #[arg(long = "program", value_name = "NAME")]
     programs: Vec<String>,
 
@@ -59,6 +60,9 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         let session = Session::prepare(&host, &kernel.build, &session_options(&config, &host))
             .await
             .map_err(|failure| failure.into_error(&kernel.name))?;
+        if !session.shows_host_files() {
+            eprintln!("{}: the command sees only what travels with it (see --help)", kernel.name);
+        }
         let (outcome, _) = tokio::select! {
             done = packed.execute(&session, pass_through) => done,
             () = globals.interrupt.wait() => return Err(Error::interrupted()),

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 /// Open an interactive shell in a fresh clone of a kernel
 ///
-/// The shell and a set of small tools travel into the guest with their libraries. What happens there stays
-/// there: the clone is gone when the shell ends. Its exit status is passed through.
+/// The guest sees this host's files, read-only, under their own paths; /tmp and /run are its own. On a kernel without
+/// FUSE the shell and a set of small tools travel into the guest instead. What happens there stays there: the clone
+/// is gone when the shell ends. Its exit status is passed through.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -30,7 +31,7 @@ pub struct Args {
     programs: Vec<String>,
 }
 
-/// Taken along where the host has them.
+/// Taken along, where the host has them, to a kernel that cannot see the host's files.
 const TOOLS: &[&str] = &[
     "cat", "chmod", "cp", "dd", "df", "dmesg", "echo", "env", "find", "free", "grep", "head", "hexdump",
     "id", "ip", "kill", "ln", "ls", "lsmod", "mkdir", "mknod", "modprobe", "mount", "mv", "nproc", "od",

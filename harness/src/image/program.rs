@@ -151,7 +151,11 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 /// A program as the shell would find it.
-pub(super) fn find(name: &str) -> Result<PathBuf> {
+/// The program as a shell would find it.
+///
+/// # Errors
+/// A usage error when there is none.
+pub fn find(name: &str) -> Result<PathBuf> {
     if name.contains('/') {
         let path = PathBuf::from(name);
         return if path.is_file() {

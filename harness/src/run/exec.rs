@@ -2,21 +2,24 @@
 
 use super::judge::judge_death;
 use crate::Result;
-use crate::image::program::Packer;
+use crate::image::program::{Packer, find};
 use crate::session::{Answer, Attachments, Failure, Guest, GuestOptions, Session};
 use gauntlet_protocol::region::{BULK_OFFSET, header};
 use gauntlet_protocol::stream::{self, Channel};
 use gauntlet_protocol::{ChildExit, ExecRequest, Request, Response};
 use gauntlet_qemu::Region;
 use gauntlet_results::Evidence;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-/// A command with the files it needs, ready to travel.
-#[derive(Debug, Clone)]
+/// A command that can run in clones of any kernel.
+#[derive(Debug)]
 pub struct PackedCommand {
+    command: CommandLine,
     request: ExecRequest,
-    root: Vec<u8>,
+    /// What a kernel gets that cannot see the host's files: made when first needed.
+    archive: OnceLock<Vec<u8>>,
 }
 
 /// What to pack.
@@ -62,56 +65,82 @@ impl ExecOutcome {
 const KEPT_VARIABLES: &[&str] = &["PATH", "LANG", "LC_ALL", "TERM", "HOME", "COLUMNS", "LINES"];
 
 impl PackedCommand {
-    /// Takes the program, its libraries, the named files, and every argument that is a file here.
+    /// Finds the program and checks that all named files are there.
     ///
     /// # Errors
     /// Usage errors that name what is missing.
     pub fn new(command: &CommandLine) -> Result<PackedCommand> {
-        let mut packer = Packer::new();
-        let mut argv = command.argv.clone();
-        let program = argv.first_mut().ok_or_else(|| crate::Error::usage("no command"))?;
-        *program = packer.add_program(program)?.to_string_lossy().into_owned();
-        for name in &command.programs {
-            packer.add_program(name)?;
-        }
-        for file in &command.files {
-            packer.add_file(file)?;
-        }
-        for argument in argv.iter().skip(1).map(PathBuf::from).filter(|path| path.is_file()) {
-            packer.add_file(&argument)?;
+        let mut command = command.clone();
+        let program = command.argv.first_mut().ok_or_else(|| crate::Error::usage("no command"))?;
+        *program = find(program)?.to_string_lossy().into_owned();
+        command.programs.iter().try_for_each(|name| find(name).map(drop))?;
+        let missing = command.files.iter().find(|file| !file.exists());
+        if let Some(file) = missing {
+            return Err(crate::Error::usage(format!("no file {} on this host", file.display())));
         }
         let directory = std::env::current_dir().ok();
-        if let Some(directory) = &directory {
-            packer.add_folder(directory);
-        }
         let request = ExecRequest {
-            argv,
+            argv: command.argv.clone(),
             environment: environment(),
             directory: directory.map(|path| path.to_string_lossy().into_owned()),
             deadline_ms: command.timeout.as_millis() as u64,
             terminal: command.terminal,
             root: None,
+            host_root: false,
+            modules: Vec::new(),
             input: command.input.clone(),
         };
-        Ok(PackedCommand { request, root: packer.finish() })
+        Ok(PackedCommand { command, request, archive: OnceLock::new() })
     }
 
-    /// Starts a clone with the command's files in it.
+    /// The program, its libraries, the named files, and every argument that is a file here.
+    fn archive(&self) -> Result<&Vec<u8>> {
+        if let Some(archive) = self.archive.get() {
+            return Ok(archive);
+        }
+        let mut packer = Packer::new();
+        packer.add_program(&self.command.argv[0])?;
+        for name in &self.command.programs {
+            packer.add_program(name)?;
+        }
+        let arguments = self.command.argv.iter().skip(1).map(PathBuf::from).filter(|path| path.is_file());
+        for file in self.command.files.iter().cloned().chain(arguments) {
+            packer.add_file(&file)?;
+        }
+        if let Some(directory) = &self.request.directory {
+            packer.add_folder(Path::new(directory));
+        }
+        Ok(self.archive.get_or_init(|| packer.finish()))
+    }
+
+    /// Starts a clone that can run the command: with the host's files in sight, or with those it needs packed.
     ///
     /// # Errors
     /// When there is no clone, or the files do not fit its region.
     pub async fn guest(&self, session: &Session) -> Result<(Guest, Request), Failure> {
+        let mut request = self.request.clone();
         let mut attachments = Attachments::default();
-        let root =
-            attachments.add("root", &self.root).ok_or_else(|| Failure::infra("the files are too large"))?;
+        let too_large = || Failure::infra("the command's files are too large");
+        request.host_root = session.shows_host_files();
+        if request.host_root {
+            for module in session.host_file_modules().await?.iter() {
+                request.modules.push(attachments.add(&module.name, &module.content).ok_or_else(too_large)?);
+            }
+        } else {
+            let archive = self.archive().map_err(|error| Failure::infra(error.to_string()))?;
+            request.root = Some(attachments.add("root", archive).ok_or_else(too_large)?);
+        }
         let mut guest = session.guest(GuestOptions::default()).await?;
         if !guest.attach(&attachments) {
-            let (have, want) = (guest.layout().bulk_capacity() >> 20, self.root.len() >> 20);
+            let (have, want) = (guest.layout().bulk_capacity() >> 20, attachments.bytes().len() >> 20);
             return Err(Failure::infra(format!(
                 "the command's files take {want} MB, the region holds {have} MB"
             )));
         }
-        Ok((guest, Request::Exec(ExecRequest { root: Some(root), ..self.request.clone() })))
+        if request.host_root {
+            guest.serve_host_files()?;
+        }
+        Ok((guest, Request::Exec(request)))
     }
 
     /// Runs the command in a fresh clone, passing its output on while it runs.

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::outcome::{Answer, ConsoleLog, Death};
 use super::{Attachments, Session};
+use crate::hostfs::Service;
 use gauntlet_protocol::flight::word;
 use gauntlet_protocol::message::{checksum, decode, encode};
 use gauntlet_protocol::region::{BULK_OFFSET, REQUEST_CAPACITY, REQUEST_OFFSET, header};
@@ -39,6 +40,8 @@ pub struct Guest {
     sequence: u32,
     running: bool,
     frames: frame::Reader,
+    /// Serves the host's files, when asked to.
+    hostfs: Option<Service>,
     _files: Vec<File>,
 }
 
@@ -65,6 +68,7 @@ pub(super) async fn start(session: &Session, options: GuestOptions) -> Result<Gu
         sequence: 0,
         running: false,
         frames: frame::Reader::default(),
+        hostfs: None,
         _files: options.files,
     })
 }
@@ -93,6 +97,15 @@ impl Guest {
             self.vm.region.write(BULK_OFFSET, bytes);
         }
         fits
+    }
+
+    /// Answers what the guest asks of the host's files from now on.
+    ///
+    /// # Errors
+    /// When the region cannot be shared with the thread that does.
+    pub fn serve_host_files(&mut self) -> Result<(), Failure> {
+        self.hostfs = Some(Service::start(&self.vm.region)?);
+        Ok(())
     }
 
     /// A copy of the first `length` bytes of bulk; `None` when the guest claims more than there is.

@@ -36,6 +36,46 @@ async fn exec_passes_output_and_status_through() {
 }
 
 #[tokio::test]
+async fn exec_sees_the_hosts_files_and_cannot_change_them() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    // Below /tmp, where the guest has files of its own, and in a folder that nothing names.
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, "cat data; touch /etc/gauntlet || echo refused; echo > /tmp/own && uname -r")
+        .unwrap();
+    std::fs::write(folder.path().join("data"), "of the host\n").unwrap();
+    let mut command = bench.gauntlet(&["exec", "-k", KERNEL, "--", "sh"]);
+    let assert = command.arg(&script).current_dir(folder.path()).assert().code(0);
+    assert.stdout(contains("of the host\nrefused\n6.1.").and(contains("cloud")));
+}
+
+#[tokio::test]
+async fn exec_in_exact_mode_takes_the_files_along() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    bench
+        .gauntlet(&["exec", "-k", KERNEL, "--exact", "--", "cat", "/etc/debian_version"])
+        .assert()
+        .code(0)
+        .stdout(std::fs::read_to_string("/etc/debian_version").unwrap())
+        .stderr(contains("only what travels with it"));
+}
+
+#[tokio::test]
+async fn a_kernel_in_lockdown_is_talked_to_over_serial() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    let locked = ["test", "-k", KERNEL, "--append", "lockdown=confidentiality", "--progress", "none"];
+    bench.gauntlet(&[&locked[..], &["getrandom/unknown_flag"]].concat()).assert().code(0);
+    bench
+        .gauntlet(&[&locked[..], &["--exact", "getrandom/unknown_flag"]].concat())
+        .assert()
+        .code(3)
+        .stdout(contains("exact mode is not possible"));
+}
+
+#[tokio::test]
 async fn exec_tells_a_panic_from_a_failing_command() {
     let Some(_ready) = ready(fast()).await else { return };
     let bench = Bench::new();

@@ -30,7 +30,7 @@ pub fn answer(request: Result<Request, String>, parameters: &Parameters, link: &
     let answered = match request {
         Request::Ping => Ok(Response::Hello(boot::hello(link.is_region()))),
         Request::Case(request) => run_case(&request, parameters, link),
-        Request::Exec(request) => exec::run(&request, link),
+        Request::Exec(request) => exec::run(&request, parameters, link),
         Request::Symbols => symbols::publish(link),
         Request::Workload(request) => super::measure::run(&request, link),
         Request::Fuzz(request) => super::fuzz::run(&request, link),

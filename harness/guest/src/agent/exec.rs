@@ -1,10 +1,11 @@
 //! Running a command of the user's and carrying its output out while it runs.
 
 use super::archive;
-use super::boot::{monotonic_ns, taint};
+use super::boot::{Parameters, monotonic_ns, taint};
 use super::link::Link;
 use super::region::Region;
 use super::supervise::{end_everything, wait};
+use super::{hostfs, modules};
 use gauntlet_protocol::region::{BULK_OFFSET, header};
 use gauntlet_protocol::stream::{self, Channel};
 use gauntlet_protocol::{ChildExit, ExecReport, ExecRequest, Phase, Response};
@@ -16,13 +17,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const ROOT: &str = "/run/root";
+/// Where the host's files are, uncovered.
+const HOST: &str = "/run/host";
 /// What the command needs of a system beside its own files.
-const BOUND: &[&str] = &["proc", "sys", "dev", "tmp"];
+const BOUND: &[&str] = &["proc", "sys", "dev", "tmp", "run"];
 
-pub fn run(request: &ExecRequest, link: &mut Link) -> Result<Response, String> {
+pub fn run(request: &ExecRequest, parameters: &Parameters, link: &mut Link) -> Result<Response, String> {
     let (program, _) = request.argv.split_first().ok_or("no command")?;
     link.note(Phase::Setup, program);
-    let root = prepare_root(request, link)?;
+    let root = prepare_root(request, parameters, link)?;
     let (taint_before, started) = (taint(), monotonic_ns());
     let mut command = prepare(request, root);
     let mut sink = Sink::new(link.region());
@@ -65,20 +68,63 @@ fn report(exit: ChildExit, sink: Sink, (taint_before, started): (u64, u64)) -> R
     })
 }
 
-fn prepare_root(request: &ExecRequest, link: &Link) -> Result<Option<&'static str>, String> {
-    let Some(archive) = &request.root else { return Ok(None) };
-    let region =
-        link.region().ok_or("a root archive needs the shared region, which this kernel does not allow")?;
-    let bytes = region
-        .read(BULK_OFFSET + archive.offset as usize, archive.length as usize)
-        .ok_or("the root archive lies outside the region")?;
-    archive::unpack(&bytes, Path::new(ROOT))?;
-    for name in BOUND {
-        let target = format!("{ROOT}/{name}");
-        fs::create_dir_all(&target).map_err(|error| format!("{target}: {error}"))?;
-        bind(&format!("/{name}"), &target);
+fn prepare_root(
+    request: &ExecRequest,
+    parameters: &Parameters,
+    link: &Link,
+) -> Result<Option<&'static str>, String> {
+    if let Some(outcome) = modules::load(&request.modules, link)? {
+        return Err(format!("{outcome:?}"));
+    }
+    match (&request.root, request.host_root) {
+        (_, true) => {
+            let place = parameters.region.filter(|_| link.is_region());
+            for folder in [HOST, ROOT] {
+                fs::create_dir_all(folder).map_err(|error| format!("{folder}: {error}"))?;
+            }
+            hostfs::mount(HOST, place.ok_or("the host's files need the shared region")?)?;
+            bind(HOST, ROOT);
+        }
+        (Some(archive), false) => {
+            let region = link
+                .region()
+                .ok_or("a root archive needs the shared region, which this kernel does not allow")?;
+            let bytes = region
+                .read(BULK_OFFSET + archive.offset as usize, archive.length as usize)
+                .ok_or("the root archive lies outside the region")?;
+            archive::unpack(&bytes, Path::new(ROOT))?;
+            for name in BOUND {
+                let target = format!("{ROOT}/{name}");
+                fs::create_dir_all(&target).map_err(|error| format!("{target}: {error}"))?;
+            }
+        }
+        (None, false) => return Ok(None),
+    }
+    BOUND.iter().for_each(|name| bind(&format!("/{name}"), &format!("{ROOT}/{name}")));
+    if request.host_root {
+        request.directory.iter().chain(&request.argv).for_each(|path| uncover(path));
     }
     Ok(Some(ROOT))
+}
+
+/// What the command was told of stays in sight even where the guest's own /tmp or /run covers the host's.
+fn uncover(path: &str) {
+    let covered = path.starts_with("/tmp/") || path.starts_with("/run/");
+    let (source, target) = (format!("{HOST}{path}"), format!("{ROOT}{path}"));
+    let Some(metadata) = fs::metadata(&source).ok().filter(|_| covered) else { return };
+    let folder = if metadata.is_dir() {
+        Path::new(&target)
+    } else {
+        Path::new(&target).parent().unwrap_or(Path::new(ROOT))
+    };
+    let made = fs::create_dir_all(folder).and_then(|()| match metadata.is_dir() {
+        true => Ok(()),
+        false => File::options().create(true).append(true).open(&target).map(drop),
+    });
+    // Where it cannot be made, the folder above is in sight already, or the command says what it misses.
+    if made.is_ok() {
+        bind(&source, &target);
+    }
 }
 
 fn bind(source: &str, target: &str) {

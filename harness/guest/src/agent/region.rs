@@ -113,6 +113,11 @@ impl Region {
         (unsafe { self.base.add(offset) }, self.layout.bulk_capacity())
     }
 
+    /// Where the mailbox for the host's files lies.
+    pub fn hostfs_offset(&self) -> usize {
+        self.layout.hostfs_offset()
+    }
+
     /// Notes what happens now, so that the host knows it whatever the guest dies of.
     pub fn note(&self, phase: Phase, name: &str) {
         let name = &name.as_bytes()[..name.len().min(word::NAME_CAPACITY)];
