@@ -67,9 +67,9 @@ async fn a_kernel_in_lockdown_is_talked_to_over_serial() {
     let Some(_ready) = ready(fast()).await else { return };
     let bench = Bench::new();
     let locked = ["test", "-k", KERNEL, "--append", "lockdown=confidentiality", "--progress", "none"];
-    bench.gauntlet(&[&locked[..], &["getrandom/unknown_flag"]].concat()).assert().code(0);
+    bench.gauntlet(&[&locked[..], &["getrandom/unknown_flag_is_refused"]].concat()).assert().code(0);
     bench
-        .gauntlet(&[&locked[..], &["--exact", "getrandom/unknown_flag"]].concat())
+        .gauntlet(&[&locked[..], &["--exact", "getrandom/unknown_flag_is_refused"]].concat())
         .assert()
         .code(3)
         .stdout(contains("exact mode is not possible"));
