@@ -10,7 +10,7 @@ use gauntlet::session::{Answer, ConsoleLog, Death};
 use gauntlet_protocol::coverage::{Reader, Store};
 use gauntlet_protocol::message::{checksum, decode, encode};
 use gauntlet_protocol::program::{Programs, RecordWriter, Records};
-use gauntlet_protocol::region::{Layout, header};
+use gauntlet_protocol::region::{Layout, MIN_SIZE, header};
 use gauntlet_protocol::{CaseReport, ChildExit, FlightRecord, Outcome, Response, frame, stream};
 use gauntlet_results::Verdict;
 use std::path::Path;
@@ -94,7 +94,7 @@ fn damaged_consoles_never_panic_the_reader() {
 
 /// A region as a guest leaves it: header, flight record, and the answer behind them.
 fn region(response: &Response) -> Vec<u8> {
-    let layout = Layout::new(1 << 20).unwrap();
+    let layout = Layout::new(MIN_SIZE).unwrap();
     let bytes = encode(response).unwrap();
     let range = layout.response_range(bytes.len() as u32).unwrap();
     let mut region = vec![0; range.end];
@@ -110,7 +110,7 @@ fn region(response: &Response) -> Vec<u8> {
 fn read(region: &[u8]) -> Result<Response, Death> {
     let length = region.get(header::RESPONSE_LENGTH..header::RESPONSE_LENGTH + 4);
     let length = length.map_or(0, |bytes| u32::from_le_bytes(bytes.try_into().unwrap()));
-    let bytes = Layout::new(1 << 20).unwrap().response_range(length).and_then(|range| region.get(range));
+    let bytes = Layout::new(MIN_SIZE).unwrap().response_range(length).and_then(|range| region.get(range));
     let bytes = bytes.ok_or_else(|| Death::Garbage("a length".into()))?;
     decode(bytes).map_err(|error| Death::Garbage(error.to_string()))
 }
