@@ -20,7 +20,7 @@ pub enum Question {
     /// A workload's median lies nearer to the bad end's than to the good end's.
     Workload { workload: &'static Workload, policy: MeasurePolicy, border: f64, bad_is_larger: bool },
     /// A command's exit status is not zero.
-    Command(PackedCommand),
+    Command(Box<PackedCommand>),
 }
 
 /// One answer.

@@ -178,7 +178,7 @@ async fn question(args: &Args, config: &Config, ends: &Ends<'_>) -> Result<Quest
         timeout: Duration::from_secs(600),
         ..CommandLine::default()
     };
-    Ok(Question::Command(PackedCommand::new(&line)?))
+    Ok(Question::Command(Box::new(PackedCommand::new(&line)?)))
 }
 
 /// The figures of both ends tell which side of their middle a kernel is on.

@@ -42,6 +42,13 @@ struct Code {
     loader: Loader,
 }
 
+impl std::fmt::Debug for DebugInfo {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let modules: Vec<&String> = self.modules.keys().collect();
+        formatter.debug_struct("DebugInfo").field("modules", &modules).finish_non_exhaustive()
+    }
+}
+
 impl DebugInfo {
     /// Takes a file for what it is: vmlinux, a module (`NAME.ko`, `NAME.ko.debug`), or a System.map.
     ///
