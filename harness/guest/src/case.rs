@@ -132,17 +132,20 @@ macro_rules! skip {
     ($($text:tt)+) => { return Err($crate::Stop::Skip(format!($($text)+))) };
 }
 
-/// A table of cases, one row each: the function, which gives the case its name, what it cites, what it needs, and
-/// which files.
+/// A table of cases, one row each: the function, which gives the case its name unless the row has another, what it
+/// cites, what it needs, and which files.
 #[macro_export]
 macro_rules! cases {
-    ($($run:ident: $cites:literal $(, needs [$($need:expr),+ $(,)?])? $(, files [$($file:expr),+])?;)+) => {
+    (@run $name:ident) => { $name };
+    (@run $name:ident $run:path) => { $run };
+    ($($name:ident $(= $run:path)?: $cites:literal
+        $(, needs [$($need:expr),+ $(,)?])? $(, files [$($file:expr),+])?;)+) => {
         &[$($crate::Case {
-            name: stringify!($run),
+            name: stringify!($name),
             cites: $cites,
             needs: &[$($($need),+)?],
             files: &[$($($file),+)?],
-            run: $run,
+            run: $crate::cases!(@run $name $($run)?),
         }),+]
     };
 }

@@ -2,7 +2,7 @@
 
 use super::filter::*;
 use crate::case::{CaseResult, Stop, setup};
-use crate::child::{Ending, isolated, killed_by, run};
+use crate::child::{isolated, killed_by, run};
 use crate::sys::{Errno, check as result_of};
 use crate::{Context, check_eq, file, syscall};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -64,7 +64,7 @@ pub fn stop_without_tracer_or_listener_is_enosys(_: &Context) -> CaseResult {
     Ok(())
 }
 
-static TRAPS: AtomicU32 = AtomicU32::new(0);
+pub static TRAPS: AtomicU32 = AtomicU32::new(0);
 static CODE: AtomicI32 = AtomicI32::new(0);
 static DATA: AtomicI32 = AtomicI32::new(0);
 static NUMBER: AtomicI32 = AtomicI32::new(0);
@@ -94,7 +94,7 @@ extern "C" fn note_trap(_: i32, information: *const SigsysInfo, _: *const libc::
     ADDRESS.store(information.call_address, SeqCst);
 }
 
-fn handle_traps() -> CaseResult {
+pub fn handle_traps() -> CaseResult {
     // SAFETY: the handler only stores into atomics; the structure is ours.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -138,73 +138,6 @@ pub fn kill_cannot_be_caught(_: &Context) -> CaseResult {
             let _ = parent();
             Ok(())
         })?;
-    }
-    Ok(())
-}
-
-/// What can be seen of a call under these filters, which are installed in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    Killed,
-    Trapped,
-    Failed(i32),
-    Made,
-}
-
-/// From the most to the least restrictive (seccomp(2), "in decreasing order of precedence").
-const PRECEDENCE: [(u32, Seen); 8] = [
-    (KILL_PROCESS, Seen::Killed),
-    (KILL_THREAD, Seen::Killed),
-    (TRAP, Seen::Trapped),
-    (ERRNO | 42, Seen::Failed(42)),
-    (USER_NOTIF, Seen::Failed(libc::ENOSYS)),
-    (TRACE, Seen::Failed(libc::ENOSYS)),
-    (LOG, Seen::Made),
-    (ALLOW, Seen::Made),
-];
-
-fn observe(actions: [u32; 2]) -> Result<Seen, Stop> {
-    let report = |status| crate::child::exit(status);
-    let ending = run(|| {
-        handle_traps()?;
-        for action in actions {
-            filtered(&on_call(libc::SYS_getppid, action, ALLOW))?;
-        }
-        let result = parent();
-        match (TRAPS.load(SeqCst), result) {
-            (0, Ok(_)) => report(200),
-            (0, Err(Errno(errno))) => report(errno),
-            _ => report(201),
-        }
-    })?;
-    match ending {
-        Ending::Killed(libc::SIGSYS) => Ok(Seen::Killed),
-        Ending::Exited(200) => Ok(Seen::Made),
-        Ending::Exited(201) => Ok(Seen::Trapped),
-        Ending::Exited(errno) => Ok(Seen::Failed(errno)),
-        Ending::Killed(signal) => {
-            Err(Stop::Fail(format!("getppid under {actions:x?}: killed by signal {signal}")))
-        }
-        Ending::Returned(result) => Err(result.err().unwrap_or(Stop::Broken("no observation".into()))),
-    }
-}
-
-pub fn most_restrictive_filter_wins(_: &Context) -> CaseResult {
-    for (rank, (strict, expected)) in PRECEDENCE.into_iter().enumerate() {
-        for (mild, _) in PRECEDENCE.into_iter().skip(rank + 1) {
-            for actions in [[strict, mild], [mild, strict]] {
-                check_eq!(observe(actions)?, expected, "getppid under filters {actions:x?}");
-            }
-        }
-    }
-    Ok(())
-}
-
-pub fn newest_of_equal_filters_wins(_: &Context) -> CaseResult {
-    for (first, second) in [(1, 2), (2, 1), (0, 5), (5, 0)] {
-        let expected = if second == 0 { Seen::Made } else { Seen::Failed(second as i32) };
-        let seen = observe([ERRNO | first, ERRNO | second])?;
-        check_eq!(seen, expected, "getppid under errno {first}, then errno {second}");
     }
     Ok(())
 }

@@ -60,6 +60,39 @@ pub fn filter_sees_every_half_of_every_argument(_: &Context) -> CaseResult {
     })
 }
 
+/// getppid by a system call instruction of our own: its result, and the address behind the instruction.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+fn parent_from_here() -> (i64, u64) {
+    let (result, address): (i64, u64);
+    // SAFETY: getppid takes nothing; the instruction clobbers RCX and R11.
+    unsafe {
+        std::arch::asm!("lea {address}, [rip + 2f]", "syscall", "2:", address = out(reg) address,
+            inlateout("rax") libc::SYS_getppid => result, out("rcx") _, out("r11") _)
+    };
+    (result, address)
+}
+
+#[cfg(target_arch = "x86_64")]
+pub fn filter_sees_the_instruction_pointer(_: &Context) -> CaseResult {
+    let (_, address) = parent_from_here();
+    let (low, high) = (address as u32, (address >> 32) as u32);
+    isolated(|| {
+        filtered(&[
+            load(DATA_NR),
+            equal_or_skip(libc::SYS_getppid as u32, 5),
+            load(8),
+            equal_or_skip(low, 3),
+            load(12),
+            equal_or_skip(high, 1),
+            ret(YES),
+            ret(ALLOW),
+        ])?;
+        check_eq!(parent_from_here(), (-1, address), "errno by a filter that looks for this instruction");
+        succeeds("getppid by another instruction", parent()).map(drop)
+    })
+}
+
 /// Since 5.11 the kernel remembers which calls a filter allows whatever their arguments; only those.
 pub fn verdict_follows_each_calls_arguments(_: &Context) -> CaseResult {
     isolated(|| {
@@ -96,41 +129,6 @@ pub fn x32_call_has_another_number(_: &Context) -> CaseResult {
         let called = unsafe { crate::syscall!(libc::SYS_getppid | X32) };
         check_eq!(called, Err(Errno(43)), "getppid by its x32 number");
         Ok(())
-    })
-}
-
-/// The other way around it: the entry for 32-bit programs, which 64-bit ones can use as well.
-#[cfg(target_arch = "x86_64")]
-pub fn int80_call_has_another_architecture(_: &Context) -> CaseResult {
-    use crate::child::{Ending, run};
-    const I386: u32 = 0x4000_0003;
-    const I386_GETPPID: u32 = 64;
-    let call = || {
-        let result: i64;
-        // SAFETY: getppid takes nothing; the entry for 32-bit programs clears r8 to r11.
-        unsafe {
-            std::arch::asm!("int 0x80", inlateout("rax") i64::from(I386_GETPPID) => result,
-                out("r8") _, out("r9") _, out("r10") _, out("r11") _)
-        };
-        result as i32
-    };
-    let emulated = run(|| {
-        crate::child::exit(if call() > 0 { 1 } else { 2 });
-    })?;
-    if emulated != Ending::Exited(1) {
-        crate::skip!("missing symbol: IA32_EMULATION (int 0x80 ended in {emulated:?})");
-    }
-    isolated(|| {
-        filtered(&[
-            load(DATA_ARCH),
-            equal_or_skip(I386, 3),
-            load(DATA_NR),
-            equal_or_skip(I386_GETPPID, 1),
-            ret(ERRNO | 42),
-            ret(ALLOW),
-        ])?;
-        check_eq!(call(), -42, "getppid through int 0x80, filtered by architecture and number");
-        succeeds("getppid by its own number", parent()).map(drop)
     })
 }
 

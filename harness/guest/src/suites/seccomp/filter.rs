@@ -15,6 +15,8 @@ pub const LOG_FLAG: u32 = 1 << 1;
 pub const SPEC_ALLOW: u32 = 1 << 2;
 pub const NEW_LISTENER: u32 = 1 << 3;
 pub const TSYNC_ESRCH: u32 = 1 << 4;
+/// Since 5.19.
+pub const WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
 pub const KILL_PROCESS: u32 = 0x8000_0000;
 pub const KILL_THREAD: u32 = 0;

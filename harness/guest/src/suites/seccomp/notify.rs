@@ -2,98 +2,12 @@
 
 use super::data::ARCH;
 use super::filter::*;
-use crate::case::{CaseResult, Stop, exists, fails_with, setup, succeeds};
+use super::supervisor::*;
+use crate::case::{CaseResult, exists, fails_with, setup, succeeds};
 use crate::child::isolated;
 use crate::sys::{Errno, owned};
-use crate::{Context, check, check_eq, file, syscall};
+use crate::{Context, check, check_eq, file};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::mpsc;
-use std::thread;
-
-const NOTIF_RECV: u64 = 0xc050_2100;
-const NOTIF_SEND: u64 = 0xc018_2101;
-const NOTIF_ID_VALID: u64 = 0x4008_2102;
-const NOTIF_ADDFD: u64 = 0x4018_2103;
-const FLAG_CONTINUE: u32 = 1;
-const ADDFD_SETFD: u32 = 1;
-
-/// `struct seccomp_notif`.
-#[repr(C)]
-#[derive(Debug, Default, Clone, Copy)]
-struct Notification {
-    id: u64,
-    pid: u32,
-    flags: u32,
-    number: i32,
-    arch: u32,
-    address: u64,
-    arguments: [u64; 6],
-}
-
-/// `struct seccomp_notif_resp`.
-#[repr(C)]
-#[derive(Debug, Default, Clone, Copy)]
-struct Answer {
-    id: u64,
-    value: i64,
-    error: i32,
-    flags: u32,
-}
-
-/// `struct seccomp_notif_addfd`.
-#[repr(C)]
-struct Descriptor {
-    id: u64,
-    flags: u32,
-    source: u32,
-    target: u32,
-    target_flags: u32,
-}
-
-fn ioctl<T>(fd: &OwnedFd, request: u64, argument: &mut T) -> Result<i64, Errno> {
-    // SAFETY: each request here is paired with the structure whose size its number holds.
-    unsafe { syscall!(libc::SYS_ioctl, fd.as_raw_fd(), request, std::ptr::from_mut(argument)) }
-}
-
-fn receive(listener: &OwnedFd) -> Result<Notification, Stop> {
-    let mut notification = Notification::default();
-    succeeds("SECCOMP_IOCTL_NOTIF_RECV", ioctl(listener, NOTIF_RECV, &mut notification))?;
-    Ok(notification)
-}
-
-fn answer(listener: &OwnedFd, mut answer: Answer) -> Result<i64, Errno> {
-    ioctl(listener, NOTIF_SEND, &mut answer)
-}
-
-/// What the calling thread got, and its thread number.
-type Called = (Result<i64, Errno>, Result<i64, Errno>);
-
-const ARGUMENTS: [u64; 6] = [0x1_0000_0001, 2, u64::MAX, 4, 1 << 63, 6];
-
-/// In a child, lets one thread make calls of [`NOWHERE`] that go to a listener, and `decide` about them; gives what
-/// the thread got. The listener closes when `decide` lets go of it.
-fn decided(calls: usize, decide: impl FnOnce(OwnedFd) -> CaseResult) -> Result<Vec<Called>, Stop> {
-    thread::scope(|scope| {
-        let (tell, told) = mpsc::channel();
-        let caller = scope.spawn(move || {
-            let listener = listener(&on_call(NOWHERE, USER_NOTIF, ALLOW));
-            let works = listener.is_ok();
-            let _ = tell.send(listener);
-            // SAFETY: takes no pointers.
-            let thread = unsafe { syscall!(libc::SYS_gettid) };
-            (0..if works { calls } else { 0 }).map(|_| (nowhere(ARGUMENTS), thread)).collect()
-        });
-        let listener = told.recv().map_err(|_| Stop::Broken("the calling thread vanished".into()))??;
-        let judged = decide(listener);
-        // A judgement that failed has closed the listener, so the caller goes on with ENOSYS.
-        let called = caller.join().map_err(|_| Stop::Broken("the calling thread panicked".into()))?;
-        judged.map(|()| called)
-    })
-}
-
-fn got(called: &[Called]) -> Vec<Result<i64, Errno>> {
-    called.iter().map(|(result, _)| *result).collect()
-}
 
 pub fn notification_carries_the_call(_: &Context) -> CaseResult {
     isolated(|| {

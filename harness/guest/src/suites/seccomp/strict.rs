@@ -2,7 +2,7 @@
 
 use super::filter::*;
 use crate::case::{CaseResult, exists, setup, succeeds};
-use crate::child::{Ending, killed_by, pipe, run};
+use crate::child::{Ending, fork, killed_by, pipe, run};
 use crate::{Context, check_eq, file, syscall};
 
 fn enter() -> CaseResult {
@@ -78,4 +78,37 @@ pub fn strict_mode_by_prctl_is_the_same(_: &Context) -> CaseResult {
         leave(0);
         Ok(())
     })
+}
+
+/// sigreturn(2) is the fourth call that strict mode has: a handler can come back.
+pub fn strict_mode_lets_a_handler_return(_: &Context) -> CaseResult {
+    extern "C" fn nothing(_: i32) {}
+    let (reader, writer) = pipe()?;
+    let (told, tell) = pipe()?;
+    let pid = fork()?;
+    if pid == 0 {
+        let handler = nothing as extern "C" fn(i32) as usize;
+        // SAFETY: the handler does nothing.
+        let handled = unsafe { libc::signal(libc::SIGUSR1, handler) != libc::SIG_ERR };
+        if handled && enter().is_ok() {
+            let _ = file::write(&tell, b"!");
+            let mut bytes = [0u8; 2];
+            // SAFETY: the buffer is ours and as long as said.
+            let read = unsafe { syscall!(libc::SYS_read, raw_fd(&reader), bytes.as_mut_ptr(), 2) };
+            leave(if (read, &bytes) == (Ok(2), b"ok") { 5 } else { 6 });
+        }
+        crate::child::exit(7);
+    }
+    drop(tell);
+    let mut byte = [0u8];
+    // SAFETY: the buffer is ours and as long as said.
+    setup("read", unsafe { syscall!(libc::SYS_read, raw_fd(&told), byte.as_mut_ptr(), 1) })?;
+    for _ in 0..3 {
+        // SAFETY: our own child.
+        setup("kill", unsafe { syscall!(libc::SYS_kill, pid, libc::SIGUSR1) })?;
+    }
+    setup("write", file::write(&writer, b"ok"))?;
+    let ending = crate::child::wait(pid)?;
+    check_eq!(ending, Ending::Exited(5), "end of a child that took signals in strict mode, then read");
+    Ok(())
 }

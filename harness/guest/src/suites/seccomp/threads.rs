@@ -2,8 +2,8 @@
 
 use super::filter::*;
 use crate::case::{CaseResult, Stop, exists, fails_with, setup, succeeds};
-use crate::child::{Ending, exit, isolated, killed_by, run};
-use crate::sys::{Errno, check as result_of};
+use crate::child::{Ending, isolated, killed_by, run};
+use crate::sys::Errno;
 use crate::{Context, check_eq, helper, syscall};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -171,79 +171,50 @@ pub fn kill_process_spares_nobody(_: &Context) -> CaseResult {
     Ok(())
 }
 
-/// SECCOMP_RET_TRACE with a tracer: an event with the filter's data, before the call. Number −1 skips it; another
-/// number is filtered like a call of its own (seccomp_filter.rst, since 4.8).
-#[cfg(target_arch = "x86_64")]
-pub fn tracer_gets_the_data_and_cannot_evade_the_filter(_: &Context) -> CaseResult {
-    let choices = [
-        (None, 0, "left as it was"),
-        (Some(-1), libc::ENOSYS, "skipped"),
-        (Some(libc::SYS_getuid), 77, "changed to a call that the filter refuses"),
-        (Some(libc::SYS_getgid), 0, "changed to a call that the filter allows"),
-    ];
-    for (number, expected, what) in choices {
-        let pid = crate::child::fork()?;
-        if pid == 0 {
-            traced(0x1234);
-        }
-        let judged = trace(pid, number, 0x1234);
-        if judged.is_err() {
-            // SAFETY: our own child.
-            let _ = unsafe { syscall!(libc::SYS_kill, pid, libc::SIGKILL) };
-        }
-        let ending = crate::child::wait(pid)?;
-        judged?;
-        check_eq!(ending, Ending::Exited(expected), "errno of a traced call, {what}");
-    }
-    Ok(())
+/// Threads whose filters are all among the caller's are brought in line, with those they lacked as well.
+pub fn tsync_brings_older_threads_up_to_date(_: &Context) -> CaseResult {
+    isolated(|| {
+        filtered(&on_call(libc::SYS_getuid, ERRNO | 1, ALLOW))?;
+        thread::scope(|scope| {
+            let (go, wait) = mpsc::channel::<()>();
+            let handle = scope.spawn(move || {
+                let _ = wait.recv();
+                // SAFETY: take no pointers.
+                unsafe { [syscall!(libc::SYS_getuid), syscall!(libc::SYS_getgid), parent()] }
+            });
+            filtered(&on_call(libc::SYS_getgid, ERRNO | 2, ALLOW))?;
+            check_eq!(install(&on_call(libc::SYS_getppid, ERRNO | 3, ALLOW), TSYNC), Ok(0), "TSYNC");
+            drop(go);
+            check_eq!(
+                joined(handle)?,
+                [1, 2, 3].map(|errno| Err(Errno(errno))),
+                "calls refused by the filter from before the thread, the caller's own, and the synchronised one"
+            );
+            Ok(())
+        })
+    })
 }
 
-/// Offers itself to its parent, filters itself, and exits with the errno of getppid.
-#[cfg(target_arch = "x86_64")]
-fn traced(data: u32) -> ! {
-    // SAFETY: no pointers; the stop waits for the tracer.
-    unsafe {
-        let _ = syscall!(libc::SYS_ptrace, libc::PTRACE_TRACEME);
-        let _ = syscall!(libc::SYS_kill, libc::getpid(), libc::SIGSTOP);
-    }
-    let refuses = filtered(&on_call(libc::SYS_getuid, ERRNO | 77, ALLOW));
-    if refuses.and_then(|()| filtered(&on_call(libc::SYS_getppid, TRACE | data, ALLOW))).is_err() {
-        exit(99);
-    }
-    exit(parent().err().map_or(0, |Errno(errno)| errno))
-}
-
-#[cfg(target_arch = "x86_64")]
-fn trace(pid: i32, number: Option<i64>, data: u64) -> CaseResult {
-    const ORIG_RAX: u64 = 8 * libc::ORIG_RAX as u64;
-    let ptrace = |request: u32, address: u64, data: u64| {
-        // SAFETY: the one pointer, for the event message, is a local that lives through the call.
-        unsafe { syscall!(libc::SYS_ptrace, request, pid, address, data) }
-    };
-    check_eq!(stop_of(pid)?, libc::SIGSTOP, "first stop of the traced child");
-    setup("ptrace", ptrace(libc::PTRACE_SETOPTIONS, 0, libc::PTRACE_O_TRACESECCOMP as u64))?;
-    setup("ptrace", ptrace(libc::PTRACE_CONT, 0, 0))?;
-    let event = libc::SIGTRAP | libc::PTRACE_EVENT_SECCOMP << 8;
-    check_eq!(stop_of(pid)?, event, "stop of the traced child at the filtered call");
-    let mut message = 0u64;
-    succeeds("PTRACE_GETEVENTMSG", ptrace(libc::PTRACE_GETEVENTMSG, 0, &raw mut message as u64))?;
-    check_eq!(message, data, "event message, which must be the filter's data");
-    if let Some(number) = number {
-        succeeds("PTRACE_POKEUSER of the number", ptrace(libc::PTRACE_POKEUSER, ORIG_RAX, number as u64))?;
-    }
-    setup("ptrace", ptrace(libc::PTRACE_CONT, 0, 0)).map(drop)
-}
-
-/// Signal and event of the child's next stop.
-#[cfg(target_arch = "x86_64")]
-fn stop_of(pid: i32) -> Result<i32, Stop> {
-    let mut status = 0;
-    // SAFETY: the status is ours.
-    setup("waitpid", result_of(unsafe { libc::waitpid(pid, &mut status, libc::__WALL) }.into()))?;
-    match libc::WIFSTOPPED(status) {
-        true => Ok(status >> 8),
-        false => Err(Stop::Fail(format!(
-            "the traced child ended with wait status {status:#x} instead of stopping"
-        ))),
-    }
+/// With TSYNC_ESRCH the return value is free for a descriptor (since 5.7); the other thread's calls go there, too.
+pub fn tsync_and_listener_go_together(_: &Context) -> CaseResult {
+    use super::supervisor::{Answer, answer, receive};
+    isolated(|| {
+        let seen = thread::scope(|scope| {
+            let (go, wait) = mpsc::channel::<()>();
+            let handle = scope.spawn(move || {
+                let _ = wait.recv();
+                nowhere([0; 6])
+            });
+            let flags = TSYNC | TSYNC_ESRCH | NEW_LISTENER;
+            let installed = install(&on_call(NOWHERE, USER_NOTIF, ALLOW), flags);
+            let listener = succeeds("filter with TSYNC, TSYNC_ESRCH and NEW_LISTENER", installed)?;
+            let listener = crate::sys::owned(listener);
+            drop(go);
+            let id = receive(&listener)?.id;
+            succeeds("answer", answer(&listener, Answer { id, value: 6, ..Answer::default() }))?;
+            joined(handle)
+        })?;
+        check_eq!(seen, Ok(6), "the supervisor's value in the other thread");
+        Ok(())
+    })
 }
