@@ -8,9 +8,11 @@ mod information;
 mod instruction;
 mod map;
 mod program;
+mod types;
 
 pub use attributes::{Attributes, Command, bpf};
 pub use information::{id_list, information, next_id, object_by_id, object_get, object_pin};
 pub use instruction::{Alu, Atomic, Condition, Instruction, Operand, Register, Swap, Width};
 pub use map::{Batch, Map, MapKind, MapSpec, batch, map_flags, possible_cpus, update};
 pub use program::{Load, ProgramKind, Rejection, TestRun, load, test_run};
+pub use types::Types;

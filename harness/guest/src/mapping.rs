@@ -37,6 +37,17 @@ impl Mapping {
         Mapping::new(length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd.as_raw_fd(), offset)
     }
 
+    /// A part of a file from this offset.
+    pub fn at(
+        fd: &impl AsRawFd,
+        offset: u64,
+        length: usize,
+        protection: i32,
+        flags: i32,
+    ) -> Result<Mapping, Errno> {
+        Mapping::new(length, protection, flags, fd.as_raw_fd(), offset)
+    }
+
     fn new(length: usize, protection: i32, flags: i32, fd: i32, offset: u64) -> Result<Mapping, Errno> {
         // SAFETY: the kernel chooses an address where nothing of ours is.
         let address = unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, fd, offset) }?;

@@ -52,6 +52,14 @@ pub fn unmount(target: &Path) -> CaseResult {
     setup(&format!("unmount of {}", target.display()), gone).map(drop)
 }
 
+/// Takes a mount away, at once for new users and with the last one for old.
+pub fn unmount_lazily(target: &Path) -> CaseResult {
+    let name = c_string(target.as_os_str().as_bytes())?;
+    // SAFETY: the string lives through the call.
+    let unmounted = unsafe { syscall!(libc::SYS_umount2, name.as_ptr(), libc::MNT_DETACH) };
+    setup(&format!("umount of {}", target.display()), unmounted).map(drop)
+}
+
 /// Makes a directory visible at a second place, optionally with other flags (`MS_RDONLY`, `MS_NOEXEC`).
 pub fn bind(source: &Path, target: &Path, flags: libc::c_ulong) -> CaseResult {
     let what = format!("bind mount of {} on {}", source.display(), target.display());

@@ -4,21 +4,44 @@ use super::{Attributes, Command};
 use crate::sys::Errno;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-/// `enum bpf_map_type`, those the cases use.
+/// `enum bpf_map_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum MapKind {
     Hash = 1,
     Array = 2,
     ProgramArray = 3,
+    PerfEventArray = 4,
     PerCpuHash = 5,
     PerCpuArray = 6,
+    StackTrace = 7,
+    CgroupArray = 8,
     LruHash = 9,
+    LruPerCpuHash = 10,
     LpmTrie = 11,
     ArrayOfMaps = 12,
+    HashOfMaps = 13,
+    DeviceMap = 14,
+    SocketMap = 15,
+    CpuMap = 16,
+    XdpSocketMap = 17,
+    SocketHash = 18,
+    CgroupStorage = 19,
+    ReuseportSocketArray = 20,
+    PerCpuCgroupStorage = 21,
     Queue = 22,
     Stack = 23,
+    /// Storage that lives with a socket, an inode, a task, a cgroup.
+    SocketLocalStorage = 24,
+    DeviceHash = 25,
+    StructOps = 26,
     RingBuffer = 27,
+    InodeLocalStorage = 28,
+    TaskLocalStorage = 29,
+    BloomFilter = 30,
+    UserRingBuffer = 31,
+    CgroupLocalStorage = 32,
+    Arena = 33,
 }
 
 /// Flags of BPF_MAP_CREATE.
@@ -30,6 +53,7 @@ pub mod map_flags {
     pub const RDONLY_PROG: u32 = 1 << 7;
     pub const WRONLY_PROG: u32 = 1 << 8;
     pub const MMAPABLE: u32 = 1 << 10;
+    pub const PRESERVE_ELEMENTS: u32 = 1 << 11;
 }
 
 /// Flags of BPF_MAP_UPDATE_ELEM.
@@ -72,10 +96,15 @@ impl MapSpec {
     }
 
     pub fn create(&self) -> Result<Map, Errno> {
+        self.create_with(|attributes| attributes)
+    }
+
+    /// With attributes that only some kinds have.
+    pub fn create_with(&self, more: impl FnOnce(Attributes) -> Attributes) -> Result<Map, Errno> {
         lift_memory_lock_limit();
-        let fd = self.attributes().open(Command::MapCreate)?;
+        let fd = more(self.attributes()).open(Command::MapCreate)?;
         let cpus = match self.kind {
-            MapKind::PerCpuArray | MapKind::PerCpuHash => possible_cpus(),
+            MapKind::PerCpuArray | MapKind::PerCpuHash | MapKind::LruPerCpuHash => possible_cpus(),
             _ => 1,
         };
         Ok(Map { fd, key: self.key as usize, value: self.value as usize * cpus })
@@ -120,9 +149,20 @@ impl Map {
     }
 
     pub fn lookup(&self, key: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.lookup_with(key, 0)
+    }
+
+    /// A lookup with flags, such as [`update::LOCK`].
+    pub fn lookup_with(&self, key: &[u8], flags: u64) -> Result<Vec<u8>, Errno> {
         let mut value = vec![0xa5; self.value];
-        self.element(key).output(16, &mut value).call(Command::MapLookup)?;
+        self.element(key).output(16, &mut value).u64(24, flags).call(Command::MapLookup)?;
         Ok(value)
+    }
+
+    /// Bloom filters: whether a value may be in there is asked by its place.
+    pub fn contains(&self, value: &[u8]) -> Result<i64, Errno> {
+        let mut value = value.to_vec();
+        Attributes::default().fd(0, &self.fd).output(16, &mut value).call(Command::MapLookup)
     }
 
     pub fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<i64, Errno> {

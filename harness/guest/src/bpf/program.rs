@@ -10,8 +10,17 @@ use std::os::fd::{AsRawFd, OwnedFd};
 #[repr(u32)]
 pub enum ProgramKind {
     SocketFilter = 1,
+    Kprobe = 2,
     Classifier = 3,
+    Tracepoint = 5,
     Xdp = 6,
+    CgroupPacket = 8,
+    CgroupSocket = 9,
+    CgroupDevice = 15,
+    RawTracepoint = 17,
+    CgroupAddress = 18,
+    CgroupSysctl = 23,
+    CgroupSocketOption = 25,
 }
 
 /// A load to be done.
@@ -24,11 +33,13 @@ pub struct Load<'a> {
     pub gpl: bool,
     pub flags: u32,
     pub name: &'a [u8],
+    /// `enum bpf_attach_type` that the program is for, where its kind has several.
+    pub attach: u32,
 }
 
 impl<'a> Load<'a> {
     pub fn new(kind: ProgramKind, code: &'a [Instruction]) -> Load<'a> {
-        Load { kind: kind as u32, code, count: None, gpl: true, flags: 0, name: b"" }
+        Load { kind: kind as u32, code, count: None, gpl: true, flags: 0, name: b"", attach: 0 }
     }
 }
 
@@ -54,7 +65,8 @@ pub fn load(request: &Load<'_>) -> Result<OwnedFd, Rejection> {
         .input(8, request.code)
         .input(16, license)
         .u32(44, request.flags)
-        .name(48, request.name);
+        .name(48, request.name)
+        .u32(68, request.attach);
     attributes.clone().open(Command::ProgramLoad).map_err(|errno| {
         let mut log = vec![0u8; 1 << 16];
         // A program accepted only the second time still was refused once; the log then says nothing.

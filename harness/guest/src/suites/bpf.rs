@@ -6,14 +6,23 @@ use crate::{Case, Need, Suite, cases};
 
 mod arithmetic;
 mod array;
+mod attach;
 mod btf;
+mod cgroup;
+mod crowd;
 mod execution;
+mod handles;
 mod hash;
+mod lock;
 mod machine;
 mod objects;
+mod ring;
+mod shapes;
 mod socket;
 mod special;
+mod storage;
 mod support;
+mod tracing;
 mod unprivileged;
 mod verifier;
 
@@ -23,6 +32,19 @@ pub const SUITE: Suite = Suite {
     needs: &[Need::Config("BPF_SYSCALL"), Need::Config("NET"), Need::Config("UNIX")],
     cases: CASES,
 };
+
+const EVENTS: Need = Need::Config("BPF_EVENTS");
+const CGROUPS: Need = Need::Config("CGROUP_BPF");
+const INET: Need = Need::Config("INET");
+const STREAM_PARSER: Need = Need::Config("BPF_STREAM_PARSER");
+const LSM: Need = Need::Config("BPF_LSM");
+const BLOOM: Need = Need::Since { major: 5, minor: 16, what: "BPF_MAP_TYPE_BLOOM_FILTER" };
+const TASK_STORAGE: Need =
+    Need::Since { major: 5, minor: 14, what: "BPF_MAP_TYPE_TASK_STORAGE without BPF_LSM" };
+const CGROUP_STORAGE: Need = Need::Since { major: 6, minor: 2, what: "BPF_MAP_TYPE_CGRP_STORAGE" };
+const USER_RING: Need = Need::Since { major: 6, minor: 1, what: "BPF_MAP_TYPE_USER_RINGBUF" };
+const ARENA: Need = Need::Since { major: 6, minor: 9, what: "BPF_MAP_TYPE_ARENA" };
+const HASH_POP: Need = Need::Since { major: 5, minor: 14, what: "BPF_MAP_LOOKUP_AND_DELETE_ELEM on hashes" };
 
 const CASES: &[Case] = cases! {
     // Arrays
@@ -55,6 +77,56 @@ const CASES: &[Case] = cases! {
     ring_buffer_of_wrong_size_is_refused = special::ring_buffer_create_rules: "ringbuf.rst: a power of two of pages, no key, no value";
     ring_buffer_keeps_records_in_order_and_refuses_when_full = special::ring_buffer_keeps_records_in_order: "ringbuf.rst";
     inner_map_unlike_the_model_is_refused = special::inner_maps_must_look_alike: "map_of_maps.rst";
+    hash_of_maps_and_array_of_maps_lead_to_the_inner_map = handles::program_follows_a_map_in_a_map: "map_of_maps.rst; bpf-helpers(7), bpf_map_lookup_elem";
+    lpm_trie_iteration_meets_every_prefix_once = crowd::trie_iteration_meets_every_prefix: "map_lpm_trie.rst: iteration from the most specific prefix";
+    bloom_filter_forgets_nothing = crowd::bloom_filter_forgets_nothing: "map_bloom_filter.rst: no false negatives; no delete, no iteration", needs [BLOOM];
+    queue_and_stack_obey_programs = crowd::program_uses_queue_and_stack: "map_queue_stack.rst; bpf-helpers(7), bpf_map_push_elem and its relatives";
+    ring_buffer_record_says_whether_it_was_submitted = ring::submitted_and_discarded_records_are_told_apart: "ringbuf.rst; bpf-helpers(7), bpf_ringbuf_submit, bpf_ringbuf_discard";
+    ring_buffer_reservation_larger_than_the_ring_is_null = ring::reservation_larger_than_the_ring_is_null: "bpf-helpers(7), bpf_ringbuf_reserve: NULL on failure";
+    ring_buffer_reservation_must_be_finished_once = ring::reservation_must_be_finished_once: "ringbuf.rst: the verifier tracks reservations";
+    ring_buffer_query_tells_the_state = ring::query_tells_the_state: "bpf-helpers(7), bpf_ringbuf_query";
+    ring_buffer_is_readable_while_it_has_data = ring::ring_is_readable_while_it_has_data: "ringbuf.rst: epoll; bpf-helpers(7), BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP";
+    socket_storage_keeps_one_value_for_each_socket = storage::socket_storage: "map_sk_storage.rst";
+    inode_storage_keeps_one_value_for_each_inode = storage::inode_storage: "bpf-helpers(7), bpf_inode_storage_get; bpf.h, BPF_MAP_TYPE_INODE_STORAGE", needs [LSM];
+    task_storage_keeps_one_value_for_each_task = storage::task_storage: "bpf-helpers(7), bpf_task_storage_get; bpf.h, BPF_MAP_TYPE_TASK_STORAGE", needs [TASK_STORAGE];
+    cgroup_storage_keeps_one_value_for_each_cgroup = storage::cgroup_storage: "map_cgrp_storage.rst", needs [CGROUP_STORAGE, CGROUPS];
+    storage_ends_with_its_owner = storage::storage_ends_with_its_owner: "map_sk_storage.rst: lifetime of the storage";
+    lock_rules_are_enforced = lock::lock_rules: "bpf-helpers(7), bpf_spin_lock: restrictions";
+    locked_section_is_exclusive = lock::locked_section_is_exclusive: "bpf-helpers(7), bpf_spin_lock";
+    lock_is_no_part_of_the_value = lock::lock_is_no_part_of_the_value: "bpf.h, BPF_F_LOCK of BPF_MAP_LOOKUP_ELEM and BPF_MAP_UPDATE_ELEM";
+    socket_map_gives_the_cookie_of_its_socket = handles::socket_maps: "map_sockmap.rst: user space", needs [STREAM_PARSER, INET];
+    reuseport_array_takes_sharing_sockets_once = handles::reuseport_array: "bpf.h, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY; bpf-helpers(7), bpf_sk_select_reuseport", needs [INET];
+    cpu_map_takes_queues_up_to_16384 = handles::cpu_map: "map_cpumap.rst: user space";
+    device_map_takes_devices_that_exist = handles::device_maps: "map_devmap.rst: user space";
+    cgroup_array_knows_its_members = handles::cgroup_array: "bpf-helpers(7), bpf_current_task_under_cgroup", needs [CGROUPS, EVENTS];
+    perf_event_output_arrives_in_the_chosen_ring = tracing::perf_event_output: "bpf-helpers(7), bpf_perf_event_output; perf_event_open(2)", needs [EVENTS];
+
+    // Shapes of the kinds not above
+    perf_event_array_of_wrong_shape_is_refused = shapes::perf_event_array: "bpf(2) BPF_MAP_CREATE; bpf.h, BPF_F_PRESERVE_ELEMS", needs [Need::Config("PERF_EVENTS")];
+    program_array_of_wrong_shape_is_refused = shapes::program_array: "bpf(2) BPF_MAP_TYPE_PROG_ARRAY: keys and values of four bytes";
+    cgroup_array_of_wrong_shape_is_refused = shapes::cgroup_array: "bpf(2) BPF_MAP_CREATE; bpf.h, BPF_MAP_TYPE_CGROUP_ARRAY", needs [Need::Config("CGROUPS")];
+    stack_trace_map_of_wrong_shape_is_refused = shapes::stack_trace: "bpf-helpers(7), bpf_get_stackid; admin-guide/sysctl/kernel.rst, perf_event_max_stack", needs [Need::Config("PERF_EVENTS")];
+    device_map_of_wrong_shape_is_refused = shapes::device_maps: "map_devmap.rst";
+    cpu_map_of_wrong_shape_is_refused = shapes::cpu_map: "map_cpumap.rst";
+    xdp_socket_map_of_wrong_shape_is_refused = shapes::xdp_socket_map: "map_xskmap.rst", needs [Need::Config("XDP_SOCKETS")];
+    socket_map_of_wrong_shape_is_refused = shapes::socket_maps: "map_sockmap.rst", needs [STREAM_PARSER];
+    reuseport_array_of_wrong_shape_is_refused = shapes::reuseport_array: "bpf.h, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY", needs [INET];
+    attached_storage_of_wrong_shape_is_refused = shapes::cgroup_storage: "map_cgroup_storage.rst", needs [CGROUPS];
+    lru_percpu_hash_of_wrong_shape_is_refused = shapes::lru_per_cpu_hash: "map_hash.rst, BPF_MAP_TYPE_LRU_PERCPU_HASH";
+    bloom_filter_of_wrong_shape_is_refused = shapes::bloom_filter: "map_bloom_filter.rst: map_extra, no key", needs [BLOOM];
+    user_ring_buffer_of_wrong_size_is_refused = shapes::user_ring_buffer: "bpf.h, BPF_MAP_TYPE_USER_RINGBUF; ringbuf.rst", needs [USER_RING];
+    arena_of_wrong_shape_is_refused = shapes::arena: "bpf.h, BPF_MAP_TYPE_ARENA", needs [ARENA, Need::Config("BPF_JIT")];
+    struct_ops_map_of_wrong_shape_is_refused = shapes::struct_ops: "bpf.h, BPF_MAP_CREATE: btf_vmlinux_value_type_id", needs [Need::Config("BPF_JIT"), Need::Config("DEBUG_INFO_BTF")];
+
+    // Maps used by many
+    hash_iteration_survives_deletion = crowd::iteration_survives_deletion: "bpf(2) BPF_MAP_GET_NEXT_KEY: the first key, if the key is not found";
+    hash_iteration_meets_what_stays = crowd::iteration_meets_what_stays: "bpf(2) BPF_MAP_GET_NEXT_KEY";
+    hash_limit_holds_against_threads = crowd::limit_holds_against_threads: "bpf(2) ERRORS: E2BIG, the map reached max_entries";
+    atomic_additions_hold_against_threads = crowd::atomics_hold_against_threads: "RFC 9669, section 5.3: atomic";
+    percpu_value_is_that_of_the_programs_cpu = crowd::program_changes_its_own_cpus_value: "map_array.rst, map_hash.rst: per-CPU variants";
+    program_updates_obey_flags_and_limit = crowd::program_updates_obey_flags_and_limit: "bpf-helpers(7), bpf_map_update_elem, bpf_map_delete_elem";
+    hash_lookup_and_delete_takes_out_one_key = crowd::hash_lookup_and_delete: "bpf.h, BPF_MAP_LOOKUP_AND_DELETE_ELEM", needs [HASH_POP];
+    batches_reach_the_end_in_pieces = crowd::batches_reach_the_end_in_pieces: "bpf.h, BPF_MAP_LOOKUP_BATCH: in_batch, out_batch, ENOENT at the end";
 
     // The verifier
     uninitialised_register_is_refused = verifier::uninitialised_registers: "verifier.rst: Register value tracking, !read_ok";
@@ -105,6 +177,25 @@ const CASES: &[Case] = cases! {
     locked_filter_cannot_be_replaced = socket::locked_filter_stays: "socket(7) SO_LOCK_FILTER";
     ill_formed_classic_filter_is_refused = socket::ill_formed_classic_filters: "socket(7) SO_ATTACH_FILTER: EINVAL; networking/filter.rst";
     test_run_returns_the_changed_packet = socket::test_run_returns_the_packet: "bpf_prog_run.rst";
+
+    // Events
+    raw_tracepoint_program_sees_every_call = tracing::raw_tracepoint: "bpf.h, BPF_RAW_TRACEPOINT_OPEN", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
+    tracepoint_program_sees_every_call = tracing::tracepoint: "perf_event_open(2) PERF_EVENT_IOC_SET_BPF; trace/events.rst", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
+    kprobe_program_sees_every_call_and_its_result = tracing::kprobe: "perf_event_open(2) kprobe PMU, PERF_EVENT_IOC_SET_BPF; trace/kprobes.rst", needs [EVENTS, Need::Config("KPROBE_EVENTS")];
+
+    // Control groups
+    cgroup_socket_program_decides_about_new_sockets = cgroup::socket_program_decides_about_new_sockets: "bpf.h, BPF_CGROUP_INET_SOCK_CREATE; libbpf/program_types.rst", needs [CGROUPS, INET];
+    cgroup_address_program_refuses_and_redirects = cgroup::address_program_refuses_and_redirects: "bpf.h, BPF_CGROUP_INET4_CONNECT, struct bpf_sock_addr", needs [CGROUPS, INET];
+    cgroup_packet_program_drops_packets = cgroup::packet_program_drops_packets: "bpf.h, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_INGRESS", needs [CGROUPS, INET];
+    cgroup_device_program_decides_about_devices = cgroup::device_program_decides_about_devices: "admin-guide/cgroup-v2.rst: device controller", needs [CGROUPS];
+    cgroup_sysctl_program_decides_about_writes = cgroup::sysctl_program_decides_about_writes: "prog_cgroup_sysctl.rst", needs [CGROUPS, Need::Config("SYSCTL")];
+    cgroup_option_program_decides_about_options = cgroup::option_program_decides_about_options: "prog_cgroup_sockopt.rst", needs [CGROUPS, INET];
+    exclusive_cgroup_program_is_alone = attach::exclusive_program_is_alone: "bpf.h, BPF_PROG_ATTACH: no flags", needs [CGROUPS, INET];
+    overriding_cgroup_program_counts_alone = attach::overriding_program_counts_alone: "bpf.h, BPF_PROG_ATTACH: BPF_F_ALLOW_OVERRIDE", needs [CGROUPS, INET];
+    all_of_multiple_cgroup_programs_count = attach::all_of_multiple_programs_count: "bpf.h, BPF_PROG_ATTACH: BPF_F_ALLOW_MULTI, BPF_F_REPLACE; BPF_PROG_QUERY", needs [CGROUPS, INET];
+    link_holds_its_program_until_closed = attach::link_holds_its_program_until_closed: "bpf.h, BPF_LINK_CREATE, BPF_LINK_GET_FD_BY_ID, struct bpf_link_info", needs [CGROUPS, INET];
+    link_can_change_its_program = attach::link_can_change_its_program: "bpf.h, BPF_LINK_UPDATE, BPF_LINK_DETACH", needs [CGROUPS, INET];
+    pinned_link_outlives_its_descriptors = attach::pinned_link_outlives_its_descriptors: "bpf.h, BPF_OBJ_PIN of a link", needs [CGROUPS, INET];
 
     // Objects
     unknown_attributes_are_refused = objects::unknown_attributes_are_refused: "bpf(2): attributes behind the known ones must be zero";

@@ -6,11 +6,9 @@ use crate::bpf::{
     id_list, information, map_flags, next_id, object_by_id, object_get, object_pin, update,
 };
 use crate::case::{exists, fails_with, setup, succeeds};
-use crate::sys::{Errno, check as result_of};
-use crate::{CaseResult, Context, Stop, check, check_eq, code};
+use crate::sys::Errno;
+use crate::{CaseResult, Context, Stop, check, check_eq, code, mounts};
 use ProgramKind::SocketFilter;
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 const ONE: MapSpec = MapSpec::new(MapKind::Array, 4, 8, 3);
@@ -223,24 +221,20 @@ pub fn descriptor_access_modes(_: &Context) -> CaseResult {
     fails_with("next key through BPF_F_WRONLY", write_only.next_key(None), libc::EPERM)
 }
 
-fn mount_bpffs(at: &Path) -> Result<(), Stop> {
+pub fn mount_bpffs(at: &Path) -> Result<(), Stop> {
     std::fs::create_dir_all(at).map_err(|error| Stop::Broken(format!("{}: {error}", at.display())))?;
-    let path = CString::new(at.as_os_str().as_bytes()).expect("paths of cases hold no NUL");
-    // SAFETY: the strings end with NUL.
-    let result = unsafe { libc::mount(c"bpf".as_ptr(), path.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) };
-    match result_of(result.into()) {
-        Err(Errno(libc::ENODEV)) => Err(Stop::Skip("missing filesystem: bpf".into())),
-        other => succeeds("mount of bpffs", other).map(drop),
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    if !known.split_ascii_whitespace().any(|word| word == "bpf") {
+        return Err(Stop::Skip("missing filesystem: bpf".into()));
     }
+    mounts::mount("bpf", at, 0)
 }
 
 pub fn pinned_object_outlives_its_descriptors(context: &Context) -> CaseResult {
     let folder = context.scratch.join("bpffs");
     mount_bpffs(&folder)?;
     let verdict = pinning(&folder, &context.scratch);
-    let path = CString::new(folder.as_os_str().as_bytes()).expect("paths of cases hold no NUL");
-    // SAFETY: the string ends with NUL.
-    setup("umount", result_of(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }.into()))?;
+    mounts::unmount_lazily(&folder)?;
     verdict
 }
 

@@ -3,8 +3,9 @@
 use crate::bpf::{Instruction, Load, Map, MapSpec, ProgramKind, Register, Rejection, load, test_run};
 use crate::case::{exists, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Need, Stop};
+use crate::{CaseResult, Context, Need, Stop};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 /// The smallest packet that BPF_PROG_TEST_RUN takes: an Ethernet header.
 pub const PACKET: [u8; 14] = [0; 14];
@@ -140,4 +141,34 @@ fn xorshift(state: &mut u64) -> u64 {
     *state ^= *state >> 7;
     *state ^= *state << 17;
     *state
+}
+
+/// A cgroup of its own in a hierarchy mounted for the case; gone afterwards. The body must let go of it.
+pub fn in_group(context: &Context, body: impl FnOnce(&Path) -> CaseResult) -> CaseResult {
+    crate::child::needs_root()?;
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    if !known.split_ascii_whitespace().any(|word| word == "cgroup2") {
+        crate::skip!("missing filesystem: cgroup2");
+    }
+    let top = context.scratch.join("cgroups");
+    let group = top.join(format!("gauntlet-{}", std::process::id()));
+    let made = std::fs::create_dir_all(&top);
+    made.map_err(|error| Stop::Broken(format!("{}: {error}", top.display())))?;
+    crate::mounts::mount("cgroup2", &top, 0)?;
+    let result = match std::fs::create_dir(&group) {
+        Ok(()) => body(&group),
+        Err(error) => Err(Stop::Broken(format!("{}: {error}", group.display()))),
+    };
+    let _ = std::fs::remove_dir(&group);
+    crate::mounts::unmount_lazily(&top)?;
+    result
+}
+
+/// Runs the body in a child that is a member of the cgroup.
+pub fn as_member(group: &Path, body: impl FnOnce() -> CaseResult) -> CaseResult {
+    crate::child::isolated(|| {
+        let joined = std::fs::write(group.join("cgroup.procs"), "0");
+        joined.map_err(|error| Stop::Broken(format!("{}: {error}", group.display())))?;
+        body()
+    })
 }

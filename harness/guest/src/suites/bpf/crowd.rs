@@ -1,0 +1,358 @@
+//! Maps used by many: deletion during iteration, several threads at once, values per CPU, batches of every kind,
+//! filters and queues from programs.
+
+use super::support::{accepted, create, returning, run};
+use crate::bpf::{
+    Atomic, Command, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, batch,
+    map_flags, possible_cpus, update,
+};
+use crate::case::{fails_with, setup, succeeds};
+use crate::sys::Errno;
+use crate::{CaseResult, Context, Stop, check, check_eq, code, syscall};
+use ProgramKind::SocketFilter;
+use std::collections::BTreeSet;
+
+const HASH: MapSpec = MapSpec::new(MapKind::Hash, 4, 8, 300);
+
+/// The next key after one that is gone is the first one, so that a loop that deletes comes to an end.
+pub fn iteration_survives_deletion(_: &Context) -> CaseResult {
+    for flags in [0, map_flags::NO_PREALLOC] {
+        let map = create(HASH.flags(flags))?;
+        for key in 0..200 {
+            setup("insertion", map.update_u64(key, &[0]))?;
+        }
+        let mut met = BTreeSet::new();
+        let mut last: Option<Vec<u8>> = None;
+        for step in 0..=200 {
+            match map.next_key(last.as_deref()) {
+                Ok(key) => {
+                    succeeds("deletion of the key just met", map.delete(&key))?;
+                    check!(met.insert(key.clone()), "key {key:?} was met again after it was deleted");
+                    last = Some(key);
+                }
+                Err(errno) => {
+                    check_eq!(errno, Errno(libc::ENOENT), "error at the end of the iteration");
+                    check_eq!(step, 200, "keys met and deleted when the iteration ended");
+                }
+            }
+        }
+        check_eq!(succeeds("iteration", map.keys(1))?.len(), 0, "keys left");
+    }
+    Ok(())
+}
+
+/// Keys that stay are met, whatever is inserted beside them.
+pub fn iteration_meets_what_stays(_: &Context) -> CaseResult {
+    let map = create(HASH)?;
+    for key in 0..100 {
+        setup("insertion", map.update_u64(key, &[0]))?;
+    }
+    let mut met = BTreeSet::new();
+    let mut last: Option<Vec<u8>> = None;
+    for newcomer in 1000..1200 {
+        match map.next_key(last.as_deref()) {
+            Ok(key) => {
+                met.insert(key.clone());
+                last = Some(key);
+            }
+            Err(_) => break,
+        }
+        setup("insertion", map.update_u64(newcomer, &[0]))?;
+    }
+    while let Ok(key) = map.next_key(last.as_deref()) {
+        check!(met.len() <= 300, "an iteration over at most 300 keys does not end");
+        met.insert(key.clone());
+        last = Some(key);
+    }
+    for key in 0..100u32 {
+        check!(met.contains(&key.to_ne_bytes()[..]), "key {key} was there all the time and never met");
+    }
+    Ok(())
+}
+
+/// Four threads insert 100 keys each where 300 fit: 300 succeed, the others are told.
+pub fn limit_holds_against_threads(_: &Context) -> CaseResult {
+    let map = create(HASH)?;
+    let outcomes: Vec<Result<i64, Errno>> = std::thread::scope(|scope| {
+        let map = &map;
+        let threads: Vec<_> = (0..4u32)
+            .map(|thread| {
+                scope.spawn(move || {
+                    let keys = (0..100).map(|key| thread * 1000 + key);
+                    keys.map(|key| map.update_u64(key, &[key.into()])).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
+    });
+    check_eq!(outcomes.len(), 400, "insertions tried");
+    let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    check_eq!(refused, [Errno(libc::E2BIG); 100], "insertions refused");
+    let keys = succeeds("iteration", map.keys(400))?;
+    check_eq!(keys.len(), 300, "keys in the map");
+    for key in keys {
+        let number = u32::from_ne_bytes(key.as_slice().try_into().expect("keys have four bytes"));
+        check_eq!(succeeds("lookup", map.lookup_u64(number))?, [u64::from(number)], "value of key {number}");
+    }
+    Ok(())
+}
+
+/// Atomic additions of programs that run at once add up.
+pub fn atomics_hold_against_threads(_: &Context) -> CaseResult {
+    const RUNS: u64 = 400;
+    let map = create(MapSpec::new(MapKind::Array, 4, 8, 1))?;
+    let program = accepted(
+        "a program that adds",
+        SocketFilter,
+        &code![
+            Instruction::load_map_value(R1, &map, 0),
+            Instruction::mov(R2, 3),
+            Instruction::atomic(Atomic::Add, Width::Double, R1, 0, R2),
+            returning(0),
+        ],
+    )?;
+    let ended = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| (0..RUNS).try_for_each(|_| run(&program).map(drop)))).collect();
+        threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+    });
+    for result in ended {
+        result.map_err(|_| Stop::Broken("a thread panicked".into()))??;
+    }
+    check_eq!(succeeds("lookup", map.lookup_u64(0))?, [3 * 3 * RUNS], "sum of three threads");
+    Ok(())
+}
+
+fn on_cpu(cpu: usize) -> Result<i64, Errno> {
+    let mut mask = [0u64; 16];
+    mask[cpu / 64] = 1 << (cpu % 64);
+    // SAFETY: the mask is ours and as long as said.
+    unsafe { syscall!(libc::SYS_sched_setaffinity, 0, size_of_val(&mask), mask.as_ptr()) }
+}
+
+/// A program sees the value of the CPU it runs on, and no other.
+pub fn program_changes_its_own_cpus_value(_: &Context) -> CaseResult {
+    for kind in [MapKind::PerCpuArray, MapKind::PerCpuHash, MapKind::LruPerCpuHash] {
+        let map = create(MapSpec::new(kind, 4, 8, 64))?;
+        let cpus = possible_cpus();
+        let mut expected: Vec<u64> = (0..cpus as u64).map(|cpu| cpu * 100).collect();
+        succeeds("update", map.update_u64(0, &expected))?;
+        let program = accepted("a program that adds to its CPU's value", SocketFilter, &add(&map, 7))?;
+        for (cpu, value) in expected.iter_mut().enumerate() {
+            if on_cpu(cpu).is_ok() {
+                check_eq!(
+                    run(&program)?,
+                    *value as u32,
+                    "the value that a program on CPU {cpu} finds, {kind:?}"
+                );
+                *value += 7;
+            }
+        }
+        check_eq!(succeeds("lookup", map.lookup_u64(0))?, expected, "values of all CPUs, {kind:?}");
+    }
+    Ok(())
+}
+
+/// Adds to element 0 and returns what was there.
+fn add(map: &Map, number: i32) -> Vec<Instruction> {
+    code![
+        Instruction::store(Width::Word, R10, -4, 0),
+        Instruction::load_map(R1, map),
+        Instruction::mov(R2, R10),
+        Instruction::add(R2, -4),
+        Instruction::call(1),
+        Instruction::jump(Condition::Ne, R0, 0, 2),
+        returning(-1),
+        Instruction::mov(R6, R0),
+        Instruction::load(Width::Double, R0, R6, 0),
+        Instruction::mov(R1, R0),
+        Instruction::add(R1, number),
+        Instruction::store(Width::Double, R6, 0, R1),
+        Instruction::exit(),
+    ]
+}
+
+/// The same rules and limits when a program is the one that updates and deletes.
+pub fn program_updates_obey_flags_and_limit(_: &Context) -> CaseResult {
+    let map = create(MapSpec::new(MapKind::Hash, 4, 8, 2))?;
+    let outcome = |helper: i32, key: i32, flags: i32| {
+        let code = code![
+            Instruction::store(Width::Word, R10, -4, key),
+            Instruction::store(Width::Double, R10, -16, 5),
+            Instruction::load_map(R1, &map),
+            Instruction::mov(R2, R10),
+            Instruction::add(R2, -4),
+            Instruction::mov(R3, R10),
+            Instruction::add(R3, -16),
+            Instruction::mov(R4, flags),
+            Instruction::call(helper),
+            Instruction::exit(),
+        ];
+        run(&accepted("a program that changes a map", SocketFilter, &code)?).map(u32::cast_signed)
+    };
+    const UPDATE: i32 = 2;
+    const DELETE: i32 = 3;
+    for (what, helper, key, flags, expected) in [
+        ("BPF_EXIST of a missing key", UPDATE, 1, 2, -libc::ENOENT),
+        ("deletion of a missing key", DELETE, 1, 0, -libc::ENOENT),
+        ("BPF_NOEXIST of a missing key", UPDATE, 1, 1, 0),
+        ("BPF_NOEXIST of a present key", UPDATE, 1, 1, -libc::EEXIST),
+        ("BPF_EXIST of a present key", UPDATE, 1, 2, 0),
+        ("unknown flags", UPDATE, 1, 8, -libc::EINVAL),
+        ("the second of two keys", UPDATE, 2, 0, 0),
+        ("a third of two keys", UPDATE, 3, 0, -libc::E2BIG),
+        ("deletion of a present key", DELETE, 1, 0, 0),
+        ("a key in the place that is free", UPDATE, 3, 0, 0),
+    ] {
+        check_eq!(outcome(helper, key, flags)?, expected, "{what}, from a program");
+    }
+    let mut keys = succeeds("iteration", map.keys(4))?;
+    keys.sort();
+    check_eq!(keys, [2u32.to_ne_bytes(), 3u32.to_ne_bytes()], "keys after all that");
+    Ok(())
+}
+
+/// Push, peek and pop from a program.
+pub fn program_uses_queue_and_stack(_: &Context) -> CaseResult {
+    const PUSH: i32 = 87;
+    const POP: i32 = 88;
+    const PEEK: i32 = 89;
+    for (kind, order) in [(MapKind::Queue, [5, 6]), (MapKind::Stack, [6, 5])] {
+        let map = create(MapSpec::new(kind, 0, 8, 2))?;
+        // 1000 times the negative result of the helper, and the value behind R2.
+        let outcome = |helper: i32, value: i32, flags: i32| {
+            let code = code![
+                Instruction::store(Width::Double, R10, -8, value),
+                Instruction::load_map(R1, &map),
+                Instruction::mov(R2, R10),
+                Instruction::add(R2, -8),
+                Instruction::mov(R3, flags),
+                Instruction::call(helper),
+                Instruction::alu64(crate::bpf::Alu::Mul, R0, -1000),
+                Instruction::load(Width::Double, R1, R10, -8),
+                Instruction::add(R0, R1),
+                Instruction::exit(),
+            ];
+            run(&accepted("a program that uses a queue", SocketFilter, &code)?).map(u32::cast_signed)
+        };
+        check_eq!(outcome(POP, 0, 0)?, 1000 * libc::ENOENT, "pop from an empty {kind:?}");
+        check_eq!(outcome(PUSH, 5, 0)?, 5, "push into a {kind:?}");
+        check_eq!(outcome(PUSH, 6, 0)?, 6, "second push");
+        check_eq!(outcome(PUSH, 7, 0)?, 1000 * libc::E2BIG + 7, "push into a full {kind:?}");
+        check_eq!(outcome(PUSH, 7, 1)?, 1000 * libc::EINVAL + 7, "push with BPF_NOEXIST");
+        for value in order {
+            check_eq!(outcome(PEEK, 0, 0)?, value, "peek into a {kind:?}");
+            check_eq!(outcome(POP, 0, 0)?, value, "pop from a {kind:?}");
+        }
+        check_eq!(outcome(PEEK, 0, 0)?, 1000 * libc::ENOENT, "peek into an emptied {kind:?}");
+    }
+    Ok(())
+}
+
+/// What was pushed is always found; of what was not, next to nothing.
+pub fn bloom_filter_forgets_nothing(_: &Context) -> CaseResult {
+    const PUSHED: u64 = 200;
+    let map = create(MapSpec::new(MapKind::BloomFilter, 0, 8, PUSHED as u32))?;
+    let bytes = |value: u64| value.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_ne_bytes();
+    fails_with("a value in an empty filter", map.contains(&bytes(0)), libc::ENOENT)?;
+    for value in 0..PUSHED {
+        succeeds("push", map.update(&[], &bytes(value), update::ANY))?;
+    }
+    for value in 0..PUSHED {
+        succeeds(&format!("lookup of value {value}, which was pushed"), map.contains(&bytes(value)))?;
+    }
+    // Five hash functions and the size chosen for them promise some 1 %.
+    let wrong = (PUSHED..PUSHED + 1000).filter(|&value| map.contains(&bytes(value)).is_ok()).count();
+    check!(wrong < 200, "{wrong} of 1000 values that were never pushed are found");
+    for flags in [update::NOEXIST, update::EXIST, update::LOCK] {
+        let refused = map.update(&[], &bytes(1), flags);
+        fails_with(&format!("push with flags {flags}"), refused, libc::EINVAL)?;
+    }
+    fails_with("deletion", map.delete(&[]), libc::EOPNOTSUPP)?;
+    // The kernel's internal ENOTSUPP.
+    check!(map.lookup_and_delete(&[]).is_err(), "a value can be popped from a Bloom filter");
+    fails_with("iteration", map.next_key(None), libc::EOPNOTSUPP)
+}
+
+/// Values come out as they are taken out; the other keys stay.
+pub fn hash_lookup_and_delete(_: &Context) -> CaseResult {
+    for kind in [MapKind::Hash, MapKind::LruHash, MapKind::PerCpuHash, MapKind::LruPerCpuHash] {
+        let map = create(MapSpec { kind, entries: 512, ..HASH })?;
+        let cpus = map.value / 8;
+        for key in 0..3u64 {
+            setup("insertion", map.update_u64(key as u32, &vec![key + 10; cpus]))?;
+        }
+        let value = succeeds("BPF_MAP_LOOKUP_AND_DELETE_ELEM", map.lookup_and_delete(&1u32.to_ne_bytes()))?;
+        check_eq!(value, 11u64.to_ne_bytes().repeat(cpus), "value taken out of a {kind:?}");
+        fails_with("the same again", map.lookup_and_delete(&1u32.to_ne_bytes()), libc::ENOENT)?;
+        fails_with("lookup of what was taken out", map.lookup(&1u32.to_ne_bytes()), libc::ENOENT)?;
+        for key in [0, 2] {
+            let left = succeeds("lookup", map.lookup_u64(key))?;
+            check_eq!(left, vec![u64::from(key) + 10; cpus], "value of the other key {key}");
+        }
+    }
+    Ok(())
+}
+
+/// Batches of the other kinds that have them: the whole content in pieces of four.
+pub fn batches_reach_the_end_in_pieces(_: &Context) -> CaseResult {
+    const COUNT: usize = 10;
+    for (kind, entries) in [(MapKind::Array, 10), (MapKind::Hash, 100), (MapKind::LruHash, 512)] {
+        let map = create(MapSpec { kind, entries, ..HASH })?;
+        for key in 0..COUNT as u32 {
+            setup("insertion", map.update_u64(key, &[u64::from(key) + 5]))?;
+        }
+        let mut found = BTreeSet::new();
+        let (mut from, mut to) = ([0u8; 4], [0u8; 4]);
+        for round in 0..entries {
+            let (mut keys, mut values) = ([0u8; 16], [0u8; 32]);
+            let start = (round > 0).then_some(&from[..]);
+            let got = batch(Command::MapLookupBatch, &map, (start, &mut to), &mut keys, &mut values);
+            if got.result == Err(Errno(libc::ENOSPC)) {
+                // A bucket of more than four; then nothing is lost, and the piece must be larger.
+                crate::skip!("a bucket of the {kind:?} holds more than four keys");
+            }
+            let pieces = keys.as_chunks::<4>().0.iter().zip(values.as_chunks::<8>().0);
+            for (key, value) in pieces.take(got.count as usize) {
+                let pair = (u32::from_ne_bytes(*key), u64::from_ne_bytes(*value));
+                check!(found.insert(pair), "{pair:?} came twice, {kind:?}");
+            }
+            from = to;
+            match got.result {
+                Ok(_) => {}
+                Err(errno) => {
+                    check_eq!(errno, Errno(libc::ENOENT), "error at the end of a {kind:?}");
+                    break;
+                }
+            }
+        }
+        let expected: BTreeSet<_> = (0..COUNT as u32).map(|key| (key, u64::from(key) + 5)).collect();
+        check_eq!(found, expected, "pairs of a {kind:?}, four at a time");
+    }
+    Ok(())
+}
+
+/// Prefixes come out from the most specific ones to the least, each once.
+pub fn trie_iteration_meets_every_prefix(_: &Context) -> CaseResult {
+    let trie = create(MapSpec::new(MapKind::LpmTrie, 8, 1, 16).flags(map_flags::NO_PREALLOC))?;
+    fails_with("first prefix of an empty trie", trie.next_key(None), libc::ENOENT)?;
+    let mut prefixes = BTreeSet::new();
+    for (length, address) in [
+        (0u32, [0, 0, 0, 0]),
+        (8, [10, 0, 0, 0]),
+        (16, [10, 1, 0, 0]),
+        (24, [10, 1, 2, 0]),
+        (32, [10, 1, 2, 3]),
+        (9, [192, 128, 0, 0]),
+    ] {
+        let prefix = [length.to_ne_bytes(), address].concat();
+        succeeds("insertion", trie.update(&prefix, &[1], update::ANY))?;
+        prefixes.insert(prefix);
+    }
+    let keys = succeeds("iteration", trie.keys(32))?;
+    check_eq!(keys.len(), prefixes.len(), "prefixes met");
+    check_eq!(keys.iter().cloned().collect::<BTreeSet<_>>(), prefixes, "the prefixes");
+    let lengths: Vec<u8> = keys.iter().filter(|key| key[4] == 10 || key[0] == 0).map(|key| key[0]).collect();
+    check_eq!(lengths, [32, 24, 16, 8, 0], "lengths of the prefixes of one address, the more specific first");
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Storage that lives with a socket, an inode, a task or a cgroup: maps whose keys are descriptors of the owner.
+
+use super::support::in_group;
+use crate::bpf::{Attributes, Map, MapKind, MapSpec, Types, map_flags, update};
+use crate::case::{exists, fails_with, setup, succeeds};
+use crate::sys::{Errno, check as result_of, owned};
+use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// The kinds have to know their values' type.
+struct Typed {
+    types: OwnedFd,
+}
+
+impl Typed {
+    fn new() -> Result<Typed, Stop> {
+        let mut types = Types::default();
+        types.integer("number", 4);
+        types.integer("value", 8);
+        Ok(Typed { types: succeeds("BPF_BTF_LOAD of two integers", exists("bpf", types.load())?)? })
+    }
+
+    fn create(&self, spec: MapSpec) -> Result<Map, Errno> {
+        spec.create_with(|attributes: Attributes| attributes.fd(48, &self.types).u32(52, 1).u32(56, 2))
+    }
+}
+
+const fn good(kind: MapKind) -> MapSpec {
+    MapSpec::new(kind, 4, 8, 0).flags(map_flags::NO_PREALLOC)
+}
+
+fn shape(kind: MapKind) -> Result<Map, Stop> {
+    let typed = Typed::new()?;
+    let good = good(kind);
+    for (why, spec) in [
+        ("keys of 8 bytes", MapSpec { key: 8, ..good }),
+        ("no value", MapSpec { value: 0, ..good }),
+        ("a number of elements", MapSpec { entries: 1, ..good }),
+        ("preallocation", good.flags(0)),
+        ("an unknown flag", good.flags(map_flags::NO_PREALLOC | 1 << 31)),
+    ] {
+        fails_with(&format!("storage ({kind:?}) with {why}"), typed.create(spec), libc::EINVAL)?;
+    }
+    fails_with(&format!("storage ({kind:?}) without types"), good.create(), libc::EINVAL)?;
+    let large = MapSpec { value: 1 << 20, ..good };
+    // The size is compared with the type's first; either way it must not be made.
+    check!(typed.create(large).is_err(), "storage ({kind:?}) with values of a mebibyte was made");
+    succeeds(&format!("storage ({kind:?})"), typed.create(good))
+}
+
+fn key(owner: &impl AsRawFd) -> [u8; 4] {
+    owner.as_raw_fd().to_ne_bytes()
+}
+
+/// Two owners, and a second descriptor of the first one.
+fn one_value_for_each_owner(map: &Map, owner: &OwnedFd, same: &OwnedFd, other: &OwnedFd) -> CaseResult {
+    let set = |owner: &OwnedFd, value: u64, flags| map.update(&key(owner), &value.to_le_bytes(), flags);
+    let get = |owner: &OwnedFd| map.lookup(&key(owner));
+    fails_with("lookup for an owner without a value", get(owner), libc::ENOENT)?;
+    fails_with("BPF_EXIST for an owner without a value", set(owner, 1, update::EXIST), libc::ENOENT)?;
+    fails_with("deletion for an owner without a value", map.delete(&key(owner)), libc::ENOENT)?;
+    succeeds("BPF_NOEXIST for an owner without a value", set(owner, 2, update::NOEXIST))?;
+    fails_with("BPF_NOEXIST for an owner with one", set(same, 3, update::NOEXIST), libc::EEXIST)?;
+    check_eq!(succeeds("lookup", get(same))?, 2u64.to_le_bytes(), "the value by another descriptor");
+    fails_with("lookup for the other owner", get(other), libc::ENOENT)?;
+    succeeds("BPF_ANY for the other owner", set(other, 4, update::ANY))?;
+    succeeds("BPF_EXIST by the second descriptor", set(same, 5, update::EXIST))?;
+    for flags in [3, update::LOCK, 8, 1 << 63] {
+        fails_with(&format!("update with flags {flags:#x}"), set(owner, 6, flags), libc::EINVAL)?;
+    }
+    check_eq!(succeeds("lookup", get(owner))?, 5u64.to_le_bytes(), "the first owner's value");
+    check_eq!(succeeds("lookup", get(other))?, 4u64.to_le_bytes(), "the other owner's value");
+    succeeds("deletion", map.delete(&key(owner)))?;
+    fails_with("lookup after deletion", get(same), libc::ENOENT)?;
+    check_eq!(succeeds("lookup", get(other))?, 4u64.to_le_bytes(), "the other owner's value after that");
+    // The kernel's internal ENOTSUPP: there is no order among owners.
+    check!(map.next_key(None).is_err(), "storage can be iterated over");
+    fails_with("lookup by no descriptor", map.lookup(&0x7fff_ffffu32.to_ne_bytes()), libc::EBADF)
+}
+
+fn socket() -> Result<OwnedFd, Stop> {
+    // SAFETY: takes no pointers.
+    let made = unsafe { syscall!(libc::SYS_socket, libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    setup("socket", made).map(owned)
+}
+
+fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, Stop> {
+    // SAFETY: takes no pointers.
+    setup("dup", unsafe { syscall!(libc::SYS_dup, fd.as_raw_fd()) }).map(owned)
+}
+
+pub fn socket_storage(_: &Context) -> CaseResult {
+    let map = shape(MapKind::SocketLocalStorage)?;
+    let (first, second) = (socket()?, socket()?);
+    one_value_for_each_owner(&map, &first, &duplicate(&first)?, &second)?;
+    let no_socket = map.lookup(&key(&map));
+    fails_with("lookup by a descriptor that is no socket", no_socket, libc::ENOTSOCK)
+}
+
+pub fn inode_storage(context: &Context) -> CaseResult {
+    let map = shape(MapKind::InodeLocalStorage)?;
+    let open = |name: &str| {
+        let file = std::fs::File::create(context.scratch.join(name));
+        file.map(OwnedFd::from).map_err(|error| Stop::Broken(format!("{name}: {error}")))
+    };
+    let (first, same, second) = (open("first")?, open("first")?, open("second")?);
+    one_value_for_each_owner(&map, &first, &same, &second)
+}
+
+pub fn task_storage(_: &Context) -> CaseResult {
+    let map = shape(MapKind::TaskLocalStorage)?;
+    let pid_file = |pid: i32| {
+        // SAFETY: takes no pointers.
+        setup("pidfd_open", unsafe { syscall!(libc::SYS_pidfd_open, pid, 0) }).map(owned)
+    };
+    let own = std::process::id() as i32;
+    let (reader, writer) = crate::child::pipe()?;
+    let child = crate::child::fork()?;
+    if child == 0 {
+        drop(writer);
+        let _ = crate::sys::read_all(&reader);
+        crate::child::exit(0);
+    }
+    let (first, same, second) = (pid_file(own)?, pid_file(own)?, pid_file(child)?);
+    let judged = one_value_for_each_owner(&map, &first, &same, &second);
+    drop(writer);
+    crate::child::wait(child)?;
+    judged?;
+    let gone = map.lookup(&key(&second));
+    fails_with("lookup for a process that has ended and was waited for", gone, libc::ENOENT)
+}
+
+pub fn cgroup_storage(context: &Context) -> CaseResult {
+    let map = shape(MapKind::CgroupLocalStorage)?;
+    in_group(context, |group| {
+        let open = |path: &std::path::Path| {
+            let file = std::fs::File::open(path);
+            file.map(OwnedFd::from).map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))
+        };
+        let (first, same, second) = (open(group)?, open(group)?, open(group.parent().unwrap_or(group))?);
+        one_value_for_each_owner(&map, &first, &same, &second)
+    })
+}
+
+/// The value goes with its owner: a new socket on the same number has none.
+pub fn storage_ends_with_its_owner(_: &Context) -> CaseResult {
+    let typed = Typed::new()?;
+    let map = succeeds("storage for sockets", typed.create(good(MapKind::SocketLocalStorage)))?;
+    let (first, second) = (socket()?, socket()?);
+    succeeds("update", map.update(&key(&first), &[1; 8], update::ANY))?;
+    // SAFETY: takes no pointers; the first socket is closed by it.
+    let moved = unsafe { libc::dup2(second.as_raw_fd(), first.as_raw_fd()) };
+    setup("dup2", result_of(moved.into()))?;
+    fails_with("lookup by the number of a closed socket", map.lookup(&key(&first)), libc::ENOENT)?;
+    succeeds("BPF_NOEXIST for the socket that has the number now", {
+        map.update(&key(&first), &[2; 8], update::NOEXIST)
+    })?;
+    check_eq!(succeeds("lookup", map.lookup(&key(&second)))?, [2; 8], "the value by its other number");
+    Ok(())
+}
