@@ -44,6 +44,9 @@ const TASK_STORAGE: Need =
 const CGROUP_STORAGE: Need = Need::Since { major: 6, minor: 2, what: "BPF_MAP_TYPE_CGRP_STORAGE" };
 const USER_RING: Need = Need::Since { major: 6, minor: 1, what: "BPF_MAP_TYPE_USER_RINGBUF" };
 const ARENA: Need = Need::Since { major: 6, minor: 9, what: "BPF_MAP_TYPE_ARENA" };
+/// Older series never got the check (CVE-2021-4204).
+const OFFSET_CHECK: Need =
+    Need::Since { major: 5, minor: 15, what: "the check of offsets of helpers' pointers" };
 const HASH_POP: Need = Need::Since { major: 5, minor: 14, what: "BPF_MAP_LOOKUP_AND_DELETE_ELEM on hashes" };
 
 const CASES: &[Case] = cases! {
@@ -84,6 +87,7 @@ const CASES: &[Case] = cases! {
     ring_buffer_record_says_whether_it_was_submitted = ring::submitted_and_discarded_records_are_told_apart: "ringbuf.rst; bpf-helpers(7), bpf_ringbuf_submit, bpf_ringbuf_discard";
     ring_buffer_reservation_larger_than_the_ring_is_null = ring::reservation_larger_than_the_ring_is_null: "bpf-helpers(7), bpf_ringbuf_reserve: NULL on failure";
     ring_buffer_reservation_must_be_finished_once = ring::reservation_must_be_finished_once: "ringbuf.rst: the verifier tracks reservations";
+    ring_buffer_pointer_amid_a_reservation_is_refused = ring::only_the_reservation_itself_is_submitted: "bpf-helpers(7), bpf_ringbuf_submit: the pointer from bpf_ringbuf_reserve", needs [OFFSET_CHECK];
     ring_buffer_query_tells_the_state = ring::query_tells_the_state: "bpf-helpers(7), bpf_ringbuf_query";
     ring_buffer_is_readable_while_it_has_data = ring::ring_is_readable_while_it_has_data: "ringbuf.rst: epoll; bpf-helpers(7), BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP";
     socket_storage_keeps_one_value_for_each_socket = storage::socket_storage: "map_sk_storage.rst";

@@ -4,7 +4,7 @@ use super::support::in_group;
 use crate::bpf::{Attributes, Map, MapKind, MapSpec, Types, map_flags, update};
 use crate::case::{exists, fails_with, setup, succeeds};
 use crate::sys::{Errno, check as result_of, owned};
-use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, skip, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The kinds have to know their values' type.
@@ -97,7 +97,23 @@ pub fn socket_storage(_: &Context) -> CaseResult {
     fails_with("lookup by a descriptor that is no socket", no_socket, libc::ENOTSOCK)
 }
 
+/// The storage is the security module's, which has to be switched on at boot.
+fn needs_the_bpf_security_module(context: &Context) -> CaseResult {
+    let folder = context.scratch.join("security");
+    let listed = std::fs::read_to_string("/sys/kernel/security/lsm").or_else(|_| {
+        std::fs::create_dir_all(&folder)?;
+        let _ = crate::mounts::mount("securityfs", &folder, 0);
+        std::fs::read_to_string(folder.join("lsm"))
+    });
+    match listed {
+        Ok(modules) if modules.trim().split(',').any(|name| name == "bpf") => Ok(()),
+        Ok(modules) => skip!("the bpf security module is not switched on (lsm={})", modules.trim()),
+        Err(error) => skip!("the kernel does not list its security modules: {error}"),
+    }
+}
+
 pub fn inode_storage(context: &Context) -> CaseResult {
+    needs_the_bpf_security_module(context)?;
     let map = shape(MapKind::InodeLocalStorage)?;
     let open = |name: &str| {
         let file = std::fs::File::create(context.scratch.join(name));

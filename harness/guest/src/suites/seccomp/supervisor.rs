@@ -110,6 +110,9 @@ extern "C" fn count_signal(_: i32) {
     SIGNALS.fetch_add(1, SeqCst);
 }
 
+/// What the call gave, if it came back, how many signals were handled, and how the caller ended.
+pub type Outcome = (Option<Result<i64, Errno>>, i32, Ending);
+
 /// A process of its own that makes one call of [`NOWHERE`], and takes SIGUSR1 with a handler.
 pub struct Caller {
     pub pid: i32,
@@ -150,8 +153,7 @@ impl Caller {
         poll([(&self.listener, 0), (&self.told, libc::POLLIN)], milliseconds).map(|[_, told]| told != 0)
     }
 
-    /// What the call gave, how many signals were handled, and how the caller ended.
-    pub fn end(self) -> Result<(Option<Result<i64, Errno>>, i32, Ending), Stop> {
+    pub fn end(self) -> Result<Outcome, Stop> {
         drop(self.listener);
         let bytes = setup("read of a caller's result", read_all(&self.told))?;
         let ending = wait(self.pid)?;
