@@ -4,6 +4,7 @@ use crate::{Case, Suite};
 
 pub mod blk_mq;
 pub mod bpf;
+pub mod cgroup2;
 pub mod deadline;
 pub mod execveat;
 pub mod getrandom;
@@ -31,6 +32,7 @@ pub const SUITES: &[&Suite] = &[
     &userfaultfd::SUITE,
     &blk_mq::SUITE,
     &livepatch::SUITE,
+    &cgroup2::SUITE,
 ];
 
 /// Every case with its full name, `suite/case`.

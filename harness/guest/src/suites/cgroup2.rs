@@ -1,0 +1,105 @@
+//! Control groups, version 2.
+
+use crate::{Case, Need, Suite, cases};
+
+mod cpu;
+mod delegation;
+mod group;
+mod io;
+mod life;
+mod memory;
+mod pids;
+mod threads;
+mod tree;
+
+use {cpu::*, delegation::*, io::*, life::*, memory::*, pids::*, threads::*, tree::*};
+
+pub const SUITE: Suite = Suite {
+    name: "cgroup2",
+    about: "control groups, version 2: the tree, its controllers, freezing, killing, delegation, threads",
+    needs: &[Need::Config("CGROUPS")],
+    cases: CASES,
+};
+
+const PIDS: Need = Need::Config("CGROUP_PIDS");
+const MEMORY: Need = Need::Config("MEMCG");
+const CPU: Need = Need::Config("FAIR_GROUP_SCHED");
+const BANDWIDTH: Need = Need::Config("CFS_BANDWIDTH");
+const CPUSET: Need = Need::Config("CPUSETS");
+const IO: Need = Need::Config("BLK_CGROUP");
+const THROTTLE: Need = Need::Config("BLK_DEV_THROTTLING");
+const DISK: Need = Need::Module { symbol: "BLK_DEV_NULL_BLK", module: "null_blk" };
+const KILL: Need = Need::Since { major: 5, minor: 14, what: "cgroup.kill" };
+const PEAK: Need = Need::Since { major: 5, minor: 19, what: "memory.peak and memory.reclaim" };
+const BOTH_CPUS: Need = Need::Cpus(2);
+
+const CASES: &[Case] = cases! {
+    every_mount_shows_the_one_hierarchy: "cgroup-v2.rst Mounting: a single hierarchy";
+    unknown_mount_option_is_refused: "cgroup-v2.rst Mounting; mount(2) ERRORS: EINVAL";
+    group_has_the_core_files: "cgroup-v2.rst Core Interface Files";
+    controllers_are_what_the_parent_hands_down: "cgroup-v2.rst Enabling and Disabling; Top-down Constraint", needs [PIDS, MEMORY];
+    bad_controllers_change_nothing: "cgroup-v2.rst Enabling and Disabling: either they all succeed or fail", needs [PIDS];
+    controller_in_use_below_cannot_be_taken_away: "cgroup-v2.rst Top-down Constraint: one or more children have it enabled", needs [PIDS];
+    group_with_processes_hands_no_resources_down: "cgroup-v2.rst No Internal Process Constraint", needs [MEMORY];
+    process_is_in_one_group_and_so_are_its_children: "cgroup-v2.rst Processes: cgroup.procs; /proc/PID/cgroup";
+    move_of_a_thread_moves_the_process: "cgroup-v2.rst Processes: writing the PID of any thread migrates all threads";
+    bad_process_numbers_are_refused: "cgroup-v2.rst cgroup.procs; cgroups(7) ERRORS";
+    group_in_use_cannot_be_removed: "cgroup-v2.rst Processes: a cgroup without children or live processes can be destroyed";
+    populated_tells_of_the_whole_subtree: "cgroup-v2.rst [Un]populated Notification";
+    descendants_and_depth_are_limited: "cgroup-v2.rst cgroup.max.descendants, cgroup.max.depth, cgroup.stat";
+
+    frozen_process_stands_still_until_thawed: "cgroup-v2.rst cgroup.freeze; cgroup.events: frozen";
+    freezing_reaches_the_whole_subtree: "cgroup-v2.rst cgroup.freeze: the cgroup and all descendants; its own or an ancestor's settings";
+    moving_in_freezes_and_moving_out_thaws: "cgroup-v2.rst cgroup.freeze: processes may enter and leave a frozen cgroup";
+    frozen_process_can_be_killed: "cgroup-v2.rst cgroup.freeze: can be killed by a fatal signal";
+    bad_freeze_is_refused: "cgroup-v2.rst cgroup.freeze: allowed values are 0 and 1";
+    kill_reaches_the_whole_subtree_and_nobody_else: "cgroup-v2.rst cgroup.kill: the only allowed value is 1; SIGKILL", needs [KILL];
+    kill_reaches_frozen_processes: "cgroup-v2.rst cgroup.kill, cgroup.freeze", needs [KILL];
+    child_is_born_in_the_group_named: "clone3(2) CLONE_INTO_CGROUP, since Linux 5.7";
+    birth_in_a_group_follows_the_rules_of_moving: "clone3(2) ERRORS: EACCES, EAGAIN, EBADF, EBUSY for CLONE_INTO_CGROUP", needs [MEMORY, PIDS];
+
+    threaded_group_makes_its_parent_the_domain: "cgroup-v2.rst Threads: threaded, domain threaded, domain invalid";
+    threaded_group_lists_threads_only: "cgroup-v2.rst Threads: cgroup.procs is not readable in the subtree proper";
+    threads_of_a_process_go_apart: "cgroup-v2.rst Threads: cgroup.threads, within the same threaded domain";
+    only_thread_aware_controllers_reach_threads: "cgroup-v2.rst Threads: only threaded controllers can be enabled", needs [MEMORY, PIDS];
+    domain_with_resources_below_cannot_become_threaded: "cgroup-v2.rst Threads: no domain controllers enabled in the parent", needs [MEMORY];
+    pids_limit_counts_threads: "cgroup-v2.rst PID: the pids controller counts TIDs", needs [PIDS];
+
+    nobody_touches_groups_of_others: "cgroup-v2.rst Delegation: write access of the directory and its files";
+    delegatee_rules_inside_and_not_outside: "cgroup-v2.rst Delegation Containment", needs [PIDS];
+    opener_of_a_file_is_judged_not_its_writer: "cgroup-v2.rst Delegation Containment; CVE-2021-4197";
+    namespace_shows_paths_from_its_root: "cgroup_namespaces(7)";
+    nsdelegate_makes_the_namespace_a_border: "cgroup-v2.rst Mounting: nsdelegate; Delegation Containment: ENOENT", needs [PIDS];
+
+    fork_is_refused_exactly_above_the_limit: "cgroup-v2.rst pids.max, pids.current; fork(2) ERRORS: EAGAIN", needs [PIDS];
+    move_may_exceed_the_limit_and_fork_may_not: "cgroup-v2.rst PID: organisational operations are not blocked by cgroup policies", needs [PIDS];
+    limit_of_an_ancestor_holds_for_all_below: "cgroup-v2.rst pids.max: hard limit; descendants", needs [PIDS];
+    bad_pids_limit_is_refused: "cgroup-v2.rst pids.max", needs [PIDS];
+    ended_process_no_longer_counts: "cgroup-v2.rst pids.current", needs [PIDS];
+
+    used_memory_is_counted_and_given_back: "cgroup-v2.rst memory.current, memory.stat: anon", needs [MEMORY];
+    hard_limit_kills_inside_the_group_only: "cgroup-v2.rst memory.max: the OOM killer is invoked in the cgroup; memory.events", needs [MEMORY];
+    limit_is_rounded_down_to_pages_and_shown: "cgroup-v2.rst Memory Interface Files: rounded to PAGE_SIZE", needs [MEMORY];
+    oom_group_kills_them_all: "cgroup-v2.rst memory.oom.group", needs [MEMORY];
+    high_limit_never_kills: "cgroup-v2.rst memory.high: never invokes the OOM killer", needs [MEMORY];
+    limit_of_an_ancestor_kills_below_it: "cgroup-v2.rst memory.max, memory.events.local", needs [MEMORY];
+    files_in_memory_count: "cgroup-v2.rst Memory Ownership; memory.stat: shmem", needs [MEMORY];
+    lowered_limit_reclaims_or_kills: "cgroup-v2.rst memory.max: if usage reaches this limit and can't be reduced", needs [MEMORY];
+    largest_use_is_remembered: "cgroup-v2.rst memory.peak", needs [PEAK, MEMORY];
+    reclaim_on_request_frees_files: "cgroup-v2.rst memory.reclaim: EAGAIN when less bytes were reclaimed", needs [PEAK, MEMORY];
+
+    hog_is_throttled_to_its_bandwidth: "cgroup-v2.rst cpu.max, cpu.stat: nr_throttled, throttled_usec", needs [CPU, BANDWIDTH];
+    limit_of_an_ancestor_throttles_too: "sched-bwc.rst Hierarchical considerations", needs [CPU, BANDWIDTH];
+    bad_bandwidth_is_refused: "cgroup-v2.rst cpu.max; sched-bwc.rst: at least 1 ms, at most 1 s", needs [CPU, BANDWIDTH];
+    weight_and_nice_say_the_same: "cgroup-v2.rst cpu.weight in [1, 10000], cpu.weight.nice in [-20, 19]", needs [CPU];
+    weights_share_the_cpu: "cgroup-v2.rst Weights: in proportion to the active children's weights", needs [CPU, Need::Exact];
+    time_is_counted_where_it_is_used: "cgroup-v2.rst cpu.stat: usage_usec, user_usec", needs [CPU];
+    cpuset_of_nothing_is_the_parents: "cgroup-v2.rst cpuset.cpus, cpuset.mems and their .effective", needs [CPUSET];
+    cpuset_confines_its_processes: "cgroup-v2.rst cpuset.cpus; cpuset(7): sched_setaffinity(2)", needs [CPUSET, BOTH_CPUS];
+    partition_has_its_cpus_for_itself: "cgroup-v2.rst cpuset.cpus.partition", needs [CPUSET, BOTH_CPUS];
+
+    transfers_are_counted_for_who_made_them: "cgroup-v2.rst io.stat", needs [IO, DISK];
+    bytes_per_second_are_limited: "cgroup-v2.rst io.max: rbps, wbps", needs [IO, THROTTLE, DISK];
+    operations_per_second_are_limited: "cgroup-v2.rst io.max: riops, wiops", needs [IO, THROTTLE, DISK];
+    bad_io_limit_is_refused: "cgroup-v2.rst io.max", needs [IO, THROTTLE, DISK];
+};
