@@ -8,9 +8,11 @@ pub mod cgroup2;
 pub mod deadline;
 pub mod execveat;
 pub mod getrandom;
+pub mod kdbus;
 pub mod kexec_file_load;
 pub mod livepatch;
 pub mod memfd;
+pub mod net;
 pub mod realtime;
 pub mod renameat2;
 pub mod seccomp;
@@ -33,6 +35,8 @@ pub const SUITES: &[&Suite] = &[
     &blk_mq::SUITE,
     &livepatch::SUITE,
     &cgroup2::SUITE,
+    &net::SUITE,
+    &kdbus::SUITE,
 ];
 
 /// Every case with its full name, `suite/case`.

@@ -8,7 +8,8 @@ use gauntlet_guest::{Case, Context, Need, Stop, Suite, child, helper, suites};
 use std::path::PathBuf;
 
 /// Suites whose cases touch nothing but themselves and their scratch directory.
-const SAFE: &[&str] = &["getrandom", "memfd", "renameat2", "execveat", "seccomp", "bpf", "userfaultfd"];
+const SAFE: &[&str] =
+    &["getrandom", "memfd", "renameat2", "execveat", "seccomp", "bpf", "userfaultfd", "net", "kdbus"];
 
 /// Cases of those that change settings of the whole machine.
 const UNSAFE: &[&str] = &[
@@ -27,6 +28,8 @@ const UNSAFE: &[&str] = &[
     "seccomp/administrator_",
     "seccomp/records_",
     "seccomp/log_wins_",
+    "net/veth_",
+    "net/nft_",
 ];
 
 /// Suites whose every call needs privilege.
