@@ -25,6 +25,9 @@ pub struct Case {
     pub needs: &'static [Need],
     /// Files the host puts into the clone for this case, under [`Context::file`].
     pub files: &'static [FileNeed],
+    /// What the kernel complains of when it keeps its promise. One of these must come; every other complaint is
+    /// held against the kernel as ever.
+    pub splats: &'static [Complaint],
     pub run: fn(&Context) -> CaseResult,
 }
 
@@ -64,6 +67,15 @@ pub enum FileNeed {
     /// An empty filesystem of this kind (`ext4`, `xfs`, `btrfs`), as `KIND.disk` for [`crate::disk::Disk`]. The host
     /// makes it with its own mkfs program, without which the case is skipped.
     Filesystem(&'static str),
+}
+
+/// A complaint of the kernel's that a case provokes on purpose, as narrow as it can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Complaint {
+    /// What its title begins with: `kernel BUG in`.
+    pub title: &'static str,
+    /// A function that must be on its stack, where there is one to be trusted.
+    pub through: Option<&'static str>,
 }
 
 /// What the case gets.
@@ -133,18 +145,19 @@ macro_rules! skip {
 }
 
 /// A table of cases, one row each: the function, which gives the case its name unless the row has another, what it
-/// cites, what it needs, and which files.
+/// cites, what it needs, which files, and which complaints it provokes.
 #[macro_export]
 macro_rules! cases {
     (@run $name:ident) => { $name };
     (@run $name:ident $run:path) => { $run };
     ($($name:ident $(= $run:path)?: $cites:literal
-        $(, needs [$($need:expr),+ $(,)?])? $(, files [$($file:expr),+])?;)+) => {
+        $(, needs [$($need:expr),+ $(,)?])? $(, files [$($file:expr),+])? $(, splats [$($splat:expr),+])?;)+) => {
         &[$($crate::Case {
             name: stringify!($name),
             cites: $cites,
             needs: &[$($($need),+)?],
             files: &[$($($file),+)?],
+            splats: &[$($($splat),+)?],
             run: $crate::cases!(@run $name $($run)?),
         }),+]
     };

@@ -2,7 +2,7 @@
 //!
 //! Not part of the catalogue: only the host's own tests ask for these, by name.
 
-use crate::case::succeeds;
+use crate::case::{Complaint, succeeds};
 use crate::{Case, CaseResult, Context, FileNeed, Need, Stop, Suite, check, syscall};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 pub const SUITE: Suite = Suite { name: "fault", about: "misbehaviour on purpose", needs: &[], cases: CASES };
 
 const fn fault(name: &'static str, run: fn(&Context) -> CaseResult) -> Case {
-    Case { name, cites: "the verdict model", needs: &[], files: &[], run }
+    Case { name, cites: "the verdict model", needs: &[], files: &[], splats: &[], run }
 }
 
 const CASES: &[Case] = &[
@@ -22,7 +22,14 @@ const CASES: &[Case] = &[
     fault("resets_by_triple_fault", |_| sysrq("b")),
     fault("powers_off", power_off),
     fault("oopses", |_| splat("BUG: kernel NULL pointer dereference, address: 0000000000000008", 1 << 7)),
-    fault("warns", |_| splat("WARNING: CPU: 0 PID: 77 at kernel/fault.c:1 fault_warns+0x1/0x2", 1 << 9)),
+    fault("warns", |_| splat(WARNING_LINE, 1 << 9)),
+    Case { splats: &[SYSRQ], ..fault("provokes_a_panic", |_| sysrq("c")) },
+    Case { splats: &[WARNING], ..fault("provokes_a_warning", |_| splat(WARNING_LINE, 1 << 9)) },
+    Case {
+        splats: &[SYSRQ],
+        ..fault("provokes_another_complaint_than_it_says", |_| splat(WARNING_LINE, 1 << 9))
+    },
+    Case { splats: &[WARNING], ..fault("provokes_nothing_of_what_it_says", |_| Ok(())) },
     fault("taints_silently", |_| splat("a quiet moment", 1 << 9)),
     fault("exits_silently", |_| exit(7)),
     fault("kills_itself", |_| signal(libc::SIGKILL)),
@@ -35,6 +42,10 @@ const CASES: &[Case] = &[
     Case { files: &[FileNeed::Module("xfs")], ..fault("loads_its_module_itself", loads_module) },
     Case { needs: &[UNKNOWN_MODULE], ..fault("needs_a_module_that_is_not_there", |_| Ok(())) },
 ];
+
+const WARNING_LINE: &str = "WARNING: CPU: 0 PID: 77 at kernel/fault.c:1 fault_warns+0x1/0x2";
+const WARNING: Complaint = Complaint { title: "WARNING in fault_warns", through: None };
+const SYSRQ: Complaint = Complaint { title: "kernel panic: sysrq triggered crash", through: None };
 
 /// A module with dependencies that every distribution has.
 const XFS: Need = Need::Module { symbol: "XFS_FS", module: "xfs" };

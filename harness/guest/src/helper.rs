@@ -5,6 +5,7 @@
 //! - `exit7` exits with status 7;
 //! - `report` writes what the kernel handed over to standard output, as `key=value` records ended by NUL;
 //! - `priority` exits with its real-time priority and ten times its scheduling policy;
+//! - `maps` writes its memory map to standard output;
 //! - `errno:NR` makes system call NR without arguments and exits with its error number, 0 for none.
 
 use crate::child::{exit, write_all};
@@ -22,6 +23,10 @@ pub fn dispatch<A: AsRef<OsStr>>(arguments: &[A]) {
     match mode {
         None => {}
         Some("exit7") => exit(7),
+        Some("maps") => {
+            write_all(&1, &std::fs::read("/proc/self/maps").unwrap_or_default());
+            exit(0)
+        }
         Some("report") => {
             write_all(&1, &report(arguments));
             exit(0)

@@ -21,4 +21,4 @@ pub mod socket;
 pub mod suites;
 pub mod sys;
 
-pub use case::{Case, CaseResult, Context, FileNeed, Need, Stop, Suite};
+pub use case::{Case, CaseResult, Complaint, Context, FileNeed, Need, Stop, Suite};

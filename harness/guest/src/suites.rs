@@ -8,6 +8,7 @@ pub mod cgroup2;
 pub mod deadline;
 pub mod execveat;
 pub mod getrandom;
+pub mod hardening;
 pub mod kdbus;
 pub mod kexec_file_load;
 pub mod livepatch;
@@ -37,6 +38,7 @@ pub const SUITES: &[&Suite] = &[
     &cgroup2::SUITE,
     &net::SUITE,
     &kdbus::SUITE,
+    &hardening::SUITE,
 ];
 
 /// Every case with its full name, `suite/case`.

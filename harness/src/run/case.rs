@@ -1,6 +1,6 @@
 //! One case on one kernel: a clone, a request, a verdict; again when the trouble was ours.
 
-use super::judge::{Judged, judge_case};
+use super::judge::{Judged, judge_provoking};
 use crate::kernel::modules::ModuleFile;
 use crate::kernel::needs::{self, KernelFacts};
 use crate::plan::PlannedCase;
@@ -37,7 +37,7 @@ pub async fn run_case(
     let mut attempt = 1;
     loop {
         let (judged, answer) = match attempt_case(session, planned, policy, attempt).await {
-            Ok(answer) => (judge_case(&answer), Some(answer)),
+            Ok(answer) => (judge_provoking(&answer, planned.case.splats), Some(answer)),
             Err(failure) => (unanswered(failure), None),
         };
         if judged.evidence.verdict == Verdict::Infra && attempt <= policy.retries {

@@ -1,7 +1,8 @@
 //! What an answer means: evidence in, one verdict out. Pure.
 
-use crate::crash::{self, Splat};
+use crate::crash::{self, Kind, Splat};
 use crate::session::{Answer, Death};
+use gauntlet_guest::Complaint;
 use gauntlet_protocol::{CaseReport, ChildExit, Outcome, Response};
 use gauntlet_qemu::Ended;
 use gauntlet_results::verdict::judge;
@@ -17,6 +18,9 @@ const COMPLAINTS: &[(u64, &str)] = &[
     (1 << 14, "soft lockup"),
 ];
 
+/// Taint bits that a complaint which was provoked on purpose leaves: oops and warning.
+const PROVOKED: u64 = 1 << 7 | 1 << 9;
+
 /// A judged case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
@@ -26,10 +30,27 @@ pub struct Judged {
 
 /// The worst of: what the case said, how its process ended, a missing answer, splats, a change of taint.
 pub fn judge_case(answer: &Answer) -> Judged {
-    let splats = crash::scan(&answer.console.bytes());
+    judge_provoking(answer, &[])
+}
+
+/// The same for a case that provokes complaints on purpose ([`gauntlet_guest::Case::splats`]): one of them must come,
+/// and taints the kernel rightly. A case that provokes none is judged by everything.
+pub fn judge_provoking(answer: &Answer, expected: &[Complaint]) -> Judged {
+    let (provoked, splats): (Vec<Splat>, Vec<Splat>) =
+        crash::scan(&answer.console.bytes()).into_iter().partition(|splat| is_expected(splat, expected));
     let mut evidence: Vec<Evidence> = splats.iter().filter_map(splat_evidence).collect();
     match &answer.response {
-        Ok(Response::Case(report)) => evidence.extend(report_evidence(report, answer)),
+        Ok(Response::Case(report)) => {
+            evidence.extend(report_evidence(report, answer, if provoked.is_empty() { 0 } else { PROVOKED }));
+            if report.outcome == Outcome::Pass && provoked.is_empty() && !expected.is_empty() {
+                let titles: Vec<&str> = expected.iter().map(|complaint| complaint.title).collect();
+                let reason = format!("the kernel did not complain, as it must: {}", titles.join(" or "));
+                evidence.push(Evidence::new(Verdict::Fail, reason));
+            }
+        }
+        Err(Death::Ended(Ended::Reset)) if provoked.iter().any(|splat| splat.kind == Kind::Panic) => {
+            evidence.push(Evidence::new(Verdict::Pass, ""));
+        }
         Ok(Response::Refused { reason }) => {
             evidence.push(Evidence::new(Verdict::Infra, format!("the agent could not do it: {reason}")));
         }
@@ -57,6 +78,13 @@ pub fn judge_death(answer: &Answer) -> Option<Evidence> {
     evidence.into_iter().find(|one| one.verdict == worst)
 }
 
+fn is_expected(splat: &Splat, expected: &[Complaint]) -> bool {
+    let passes = |function: &str| splat.stack.iter().any(|frame| frame.function == function);
+    expected
+        .iter()
+        .any(|complaint| splat.title.starts_with(complaint.title) && complaint.through.is_none_or(passes))
+}
+
 /// PID 1 dying makes the kernel panic, but it is the agent that died, not the kernel.
 const AGENT_DIED: &str = "Attempted to kill init";
 
@@ -67,9 +95,9 @@ fn splat_evidence(splat: &Splat) -> Option<Evidence> {
     Some(Evidence::new(Verdict::Crash, splat.title.clone()))
 }
 
-fn report_evidence(report: &CaseReport, answer: &Answer) -> Vec<Evidence> {
+fn report_evidence(report: &CaseReport, answer: &Answer, forgiven: u64) -> Vec<Evidence> {
     let mut evidence = vec![outcome_evidence(report, answer)];
-    let new_taint = report.taint_after & !report.taint_before;
+    let new_taint = report.taint_after & !report.taint_before & !forgiven;
     for (bit, name) in COMPLAINTS {
         if new_taint & bit != 0 {
             evidence.push(Evidence::new(Verdict::Crash, format!("the kernel became tainted: {name}")));
@@ -228,5 +256,74 @@ mod tests {
         ));
         assert!(judged.evidence.reason.contains("panic"), "{judged:?}");
         assert!(judged.splat.is_some());
+    }
+
+    /// What lkdtm's EXEC_DATA looks like on a sound 6.1 kernel, cut to what is read of it.
+    const PROVOKED_OOPS: &str = "\
+[    4.100000] lkdtm: Performing direct entry EXEC_DATA
+[    4.100100] kernel tried to execute NX-protected page - exploit attempt? (uid: 0)
+[    4.100200] BUG: unable to handle page fault for address: ffffffffc0a05000
+[    4.100300] #PF: supervisor instruction fetch in kernel mode
+[    4.100400] #PF: error_code(0x0011) - permissions violation
+[    4.100500] Oops: 0011 [#1] PREEMPT SMP NOPTI
+[    4.100600] CPU: 0 PID: 81 Comm: init Not tainted 6.1.0 #1
+[    4.100700] RIP: 0010:data_area+0x0/0x40 [lkdtm]
+[    4.100800] Call Trace:
+[    4.100900]  <TASK>
+[    4.101000]  execute_location+0x5c/0x6a [lkdtm]
+[    4.101100]  lkdtm_do_action+0x1b/0x30 [lkdtm]
+[    4.101200]  direct_entry+0xc8/0x140 [lkdtm]
+[    4.101300]  full_proxy_write+0x5a/0x90
+[    4.101400]  vfs_write+0xb8/0x3e0
+[    4.101500]  </TASK>
+[    4.101600] ---[ end trace 0000000000000000 ]---
+";
+    const BAD_ACCESS: &[Complaint] =
+        &[Complaint { title: "BUG: unable to handle", through: Some("direct_entry") }];
+
+    fn provoking(outcome: Outcome, console: &str, expected: &[Complaint]) -> Evidence {
+        let tainted = CaseReport { taint_after: 1 << 7, ..report(outcome, ChildExit::Exited(0)) };
+        judge_provoking(&answer(Ok(Response::Case(tainted)), console), expected).evidence
+    }
+
+    #[test]
+    fn a_provoked_complaint_is_what_the_case_wants_and_nothing_else_is() {
+        assert_eq!(provoking(Outcome::Pass, PROVOKED_OOPS, BAD_ACCESS).verdict, Verdict::Pass);
+        assert_eq!(provoking(Outcome::Pass, PROVOKED_OOPS, &[]).verdict, Verdict::Crash);
+        let elsewhere = PROVOKED_OOPS.replace("direct_entry", "other_entry");
+        assert_eq!(provoking(Outcome::Pass, &elsewhere, BAD_ACCESS).verdict, Verdict::Crash);
+        let more =
+            format!("{PROVOKED_OOPS}[    5.000000] WARNING: CPU: 0 PID: 1 at mm/memfd.c:10 foo+0x1/0x2\n");
+        assert_eq!(provoking(Outcome::Pass, &more, BAD_ACCESS).verdict, Verdict::Crash);
+        let failed = Outcome::Fail { message: "nothing stopped it".into() };
+        assert_eq!(provoking(failed, PROVOKED_OOPS, BAD_ACCESS).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_complaint_that_does_not_come_fails_a_case_that_passed_and_skips_stay_skips() {
+        let silent = |outcome| {
+            let report = Response::Case(report(outcome, ChildExit::Exited(0)));
+            judge_provoking(&answer(Ok(report), ""), BAD_ACCESS).evidence
+        };
+        let missing = silent(Outcome::Pass);
+        assert_eq!(missing.verdict, Verdict::Fail);
+        assert!(missing.reason.contains("unable to handle"), "{}", missing.reason);
+        assert_eq!(silent(Outcome::Skip { cause: "no such point".into() }).verdict, Verdict::Skip);
+        let taint = CaseReport { taint_after: 1 << 9, ..report(Outcome::Pass, ChildExit::Exited(0)) };
+        let taint = judge_provoking(&answer(Ok(Response::Case(taint)), ""), BAD_ACCESS).evidence;
+        assert_eq!(taint.verdict, Verdict::Crash, "a taint without the complaint is none that was provoked");
+    }
+
+    #[test]
+    fn a_provoked_panic_may_end_the_machine_and_another_may_not() {
+        let panic = |what: &str| format!("[    1.000000] Kernel panic - not syncing: {what}\n");
+        let reset = |console: &str| {
+            let expected = [Complaint { title: "kernel panic: stack-protector: ", through: None }];
+            judge_provoking(&answer(Err(Death::Ended(Ended::Reset)), console), &expected).evidence.verdict
+        };
+        let stack = "stack-protector: Kernel stack is corrupted in: lkdtm_CORRUPT_STACK+0x2e/0x30 [lkdtm]";
+        assert_eq!(reset(&panic(stack)), Verdict::Pass);
+        assert_eq!(reset(&panic("Fatal exception")), Verdict::Crash);
+        assert_eq!(reset(""), Verdict::Crash);
     }
 }

@@ -17,6 +17,10 @@ const EXPECTED: &[(&str, Verdict, &str)] = &[
     ("powers_off", Verdict::Error, "switched itself off"),
     ("oopses", Verdict::Crash, "NULL pointer"),
     ("warns", Verdict::Crash, "fault_warns"),
+    ("provokes_a_panic", Verdict::Pass, ""),
+    ("provokes_a_warning", Verdict::Pass, ""),
+    ("provokes_another_complaint_than_it_says", Verdict::Crash, "fault_warns"),
+    ("provokes_nothing_of_what_it_says", Verdict::Fail, "did not complain"),
     ("taints_silently", Verdict::Crash, "tainted: warning"),
     ("exits_silently", Verdict::Error, "said nothing"),
     ("kills_itself", Verdict::Error, "signal 9"),
@@ -126,6 +130,7 @@ static UNKNOWN: gauntlet_guest::Case = gauntlet_guest::Case {
     cites: "-",
     needs: &[],
     files: &[],
+    splats: &[],
     run: |_| Ok(()),
 };
 

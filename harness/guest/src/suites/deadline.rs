@@ -19,7 +19,7 @@ pub const SUITE: Suite = Suite {
 };
 
 const fn case(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
-    Case { name, cites, needs: &[], files: &[], run }
+    Case { name, cites, needs: &[], files: &[], splats: &[], run }
 }
 
 /// Judged in virtual time only: on a loaded host a guest's clock runs while its processor does not.

@@ -16,7 +16,7 @@ pub const SUITE: Suite = Suite {
 };
 
 const fn case(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
-    Case { name, cites, needs: &[], files: &[], run }
+    Case { name, cites, needs: &[], files: &[], splats: &[], run }
 }
 
 /// The host supplies the image of the kernel that runs the case.
@@ -96,6 +96,7 @@ const CASES: &[Case] = &[
     ),
     Case {
         files: &[FileNeed::KernelImage, FileNeed::AgentInitrd],
+        splats: &[],
         ..case(
             "loaded_kernel_starts_and_answers",
             "kexec_load(2); reboot(2) LINUX_REBOOT_CMD_KEXEC",

@@ -21,7 +21,7 @@ pub const SUITE: Suite = Suite {
 
 /// Every case builds its patches after the pattern of a module of the kernel's own.
 const fn case(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
-    Case { name, cites, needs: &[], files: &[FileNeed::Module(patch::DONOR)], run }
+    Case { name, cites, needs: &[], files: &[FileNeed::Module(patch::DONOR)], splats: &[], run }
 }
 
 const CASES: &[Case] = &[
