@@ -6,6 +6,7 @@
 #:                 J=N                so many virtual machines at once
 #:                 FUZZ=TIME          fuzz for so long (60s)
 #: make check    the project's own tests: rustfmt, clippy, cargo test with real virtual machines
+#: make check-full  the same, and the slow proofs: boots beside hogs, sudden death, a million damaged inputs
 #: make bench    the figures, as a table (minutes; on an idle machine)
 #: make build    the program: target/release/gauntlet
 #: make clean    remove what was built
@@ -32,7 +33,7 @@ jobs := $(J:%=-j %)
 # nextest, where it is installed, runs the same tests and ends with one summary.
 tester := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
-.PHONY: help test build packages check bench clean
+.PHONY: help test build packages check check-full bench clean
 .SILENT:
 
 help:
@@ -94,6 +95,10 @@ check: packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) $(tester) --workspace --locked
+
+# The slow proofs load the machine on purpose, so they run alone and not beside other tests.
+check-full: check
+	GAUNTLET_SLOW=1 $(CARGO) $(tester) --workspace --locked endurance hostile
 
 bench: packages
 	$(CARGO) bench --locked --package gauntlet --bench figures

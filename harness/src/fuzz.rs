@@ -1,6 +1,7 @@
 //! Fuzzing: clones as the targets of the campaign in `gauntlet-fuzzers`.
 
 mod account;
+pub mod keep;
 mod machine;
 mod watch;
 

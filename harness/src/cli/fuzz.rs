@@ -2,6 +2,7 @@
 
 use super::{Globals, MachineFlags, conclude, exit};
 use crate::config::{Config, Span};
+use crate::fuzz::keep::{Kept, keep};
 use crate::fuzz::{Machine, MachineOptions, Summary, Watcher};
 use crate::run::kernels::kernel_info;
 use crate::run::options::session_options;
@@ -80,10 +81,13 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
 #[derive(Debug, serde::Serialize)]
 struct Outcome {
     kernel: String,
+    spec: String,
     #[serde(flatten)]
     summary: Summary,
     corpus_directory: PathBuf,
     findings: Vec<Finding>,
+    /// Where each finding's files are.
+    kept: Vec<Kept>,
 }
 
 async fn fuzz_one(
@@ -126,7 +130,10 @@ async fn fuzz_one(
     let watcher = Watcher::new(Arc::clone(sink), kernel.name.clone(), globals.interrupt.clone(), length);
     let (summary, findings) = campaign(options, machine, Arc::new(session), watcher, config.jobs).await?;
     sink.send(Event::Note { text: format!("{}: fuzzed: {summary}", kernel.name) });
-    Ok(Outcome { kernel: kernel.name.clone(), summary, corpus_directory: corpus, findings })
+    let folder = globals.results.join("findings");
+    let kept = findings.iter().map(|finding| keep(finding, &folder)).collect::<Result<_>>()?;
+    let spec = kernel.build.spec.to_string();
+    Ok(Outcome { kernel: kernel.name.clone(), spec, summary, corpus_directory: corpus, findings, kept })
 }
 
 async fn campaign(
@@ -159,10 +166,12 @@ fn report(outcomes: &[Outcome], globals: &Globals) -> Result<()> {
     for outcome in outcomes {
         let mut text = format!("{}: {}\n", outcome.kernel, outcome.summary);
         text += &format!("  corpus: {}\n", outcome.corpus_directory.display());
-        for finding in &outcome.findings {
+        for (finding, kept) in outcome.findings.iter().zip(&outcome.kept) {
             let (again, of) = (finding.reproduced, finding.replays);
             text += &format!("  {} (reproduced {again} of {of})\n", finding.title);
             finding.program.lines().for_each(|line| text += &format!("    {line}\n"));
+            text += &format!("    in C: {}\n", kept.c_program.display());
+            text += &format!("    again: gauntlet repro -k {} {}\n", outcome.spec, kept.program.display());
         }
         ui::print(&text)?;
     }
