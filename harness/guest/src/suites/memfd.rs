@@ -99,6 +99,7 @@ const CASES: &[Case] = cases! {
     exec_flag_with_noexec_flag_is_refused: "mfd_noexec.rst: MFD_EXEC and MFD_NOEXEC_SEAL exclude each other", needs [EXEC];
     noexec_flag_makes_what_nobody_can_execute: "mfd_noexec.rst MFD_NOEXEC_SEAL: not executable, and never will be", needs [EXEC];
     exec_seal_freezes_the_execute_bits: "fcntl(2) F_SEAL_EXEC: the execute bits cannot be changed", needs [EXEC];
+    exec_seal_combines_with_every_set: "fcntl(2) F_SEAL_EXEC; mfd_noexec.rst: with any other seal, in any order", needs [EXEC];
     exec_seal_on_an_executable_seals_its_bytes: "fcntl(2) F_SEAL_EXEC: on an executable, implies the other content seals", needs [EXEC];
     noexec_sysctl_1_changes_the_default: "mfd_noexec.rst: vm.memfd_noexec=1 acts like MFD_NOEXEC_SEAL", needs [EXEC, NAMESPACE, SETTING];
     noexec_sysctl_2_refuses_executables: "mfd_noexec.rst: vm.memfd_noexec=2 refuses without MFD_NOEXEC_SEAL", needs [STRICT, NAMESPACE, SETTING];

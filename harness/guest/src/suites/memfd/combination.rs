@@ -119,6 +119,33 @@ pub fn every_set_of_seals_forbids_exactly_its_changes(_: &Context) -> CaseResult
     Ok(())
 }
 
+/// F_SEAL_EXEC (6.3) on a file that is not executable: in either order with every set of the others it keeps the execute
+/// bits away and forbids nothing else.
+pub fn exec_seal_combines_with_every_set(_: &Context) -> CaseResult {
+    let bytes = pattern(SIZE as usize);
+    for set in every_set() {
+        for order in [[SEAL_EXEC, set], [set, SEAL_EXEC]] {
+            for change in CHANGES {
+                let fd = holding(&bytes)?;
+                setup("fchmod", file::change_mode(&fd, 0o644))?;
+                order.into_iter().try_for_each(|seals| seal(&fd, seals))?;
+                has_seals(&fd, set | SEAL_EXEC, &format!("after adding {order:?}"))?;
+                let what = format!("{} under seals {:#x}", change.what, set | SEAL_EXEC);
+                let attempted = (change.attempt)(&fd);
+                match change.forbidden_by & set {
+                    0 => succeeds(&what, attempted)?,
+                    _ => fails_with(&what, attempted, libc::EPERM)?,
+                }
+                let executable = file::change_mode(&fd, 0o755);
+                fails_with(&format!("fchmod to 0755 after {what}"), executable, libc::EPERM)?;
+            }
+        }
+    }
+    let fd = holding(&bytes)?;
+    seal(&fd, SEAL_SEAL)?;
+    fails_with("F_ADD_SEALS F_SEAL_EXEC after F_SEAL_SEAL", add(&fd, SEAL_EXEC), libc::EPERM)
+}
+
 /// The 24 orders of four.
 fn orders() -> Vec<[u32; 4]> {
     let mut orders = vec![];
