@@ -95,11 +95,13 @@ pub(super) const RULES: &[Rule] = &[
         "BUG: unable to handle kernel NULL pointer dereference",
     ),
     at("Unable to handle kernel paging request", Kind::Oops, "BUG: unable to handle kernel paging request"),
+    // Said before the fault itself: it only tells what the access was.
     at(
         "kernel tried to execute NX-protected page",
         Kind::Oops,
-        "BUG: unable to execute a non-executable page",
+        "BUG: unable to handle kernel paging request",
     ),
+    at("unable to execute userspace code (SMEP?)", Kind::Oops, "BUG: unable to handle kernel paging request"),
     at("BUG: TASK stack guard page was hit", Kind::Oops, "BUG: stack guard page was hit"),
     at("BUG: *stack guard page was hit", Kind::Oops, "BUG: stack guard page was hit"),
     // Traps.
