@@ -98,7 +98,9 @@ check: packages
 
 # The slow proofs load the machine on purpose, so they run alone and not beside other tests.
 check-full: check
-	GAUNTLET_SLOW=1 $(CARGO) $(tester) --workspace --locked endurance hostile
+	export GAUNTLET_SLOW=1
+	$(CARGO) $(tester) --package gauntlet --locked --test hostile
+	$(CARGO) $(tester) --package gauntlet --locked --test machine endurance
 
 bench: packages
 	$(CARGO) bench --locked --package gauntlet --bench figures
