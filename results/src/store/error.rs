@@ -1,6 +1,6 @@
 //! What can go wrong with the store, told so that a person knows what to do.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,10 @@ const SHOWN: usize = 8;
 impl StoreError {
     pub(super) fn from_sqlite(path: &Path, source: rusqlite::Error) -> StoreError {
         let path = path.to_owned();
+        // The shared-memory index could not be extended, which SQLite does not call a full disk.
+        if source.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+            return StoreError::DiskFull { path };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
@@ -111,4 +115,18 @@ fn listed(names: &[String]) -> String {
         text += &format!(" … {} more", names.len() - SHOWN);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_one_wherever_sqlite_meets_it() {
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE] {
+            let source = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let error = StoreError::from_sqlite(Path::new("db"), source);
+            assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+        }
+    }
 }
