@@ -1,8 +1,8 @@
-//! Builds what travels inside the binary: the guest's agent (a static program) and the TCG plugin.
+//! Builds what travels inside the binary: the guest's agent and its cases (static programs) and the TCG plugin.
 //!
-//! Cargo cannot yet depend on a binary built for another target and profile, so both are built by a nested
+//! Cargo cannot yet depend on a binary built for another target and profile, so all are built by a nested
 //! cargo into a target directory of their own, which all profiles of the outer build share.
-//! `GAUNTLET_AGENT_BIN` and `GAUNTLET_PLUGIN_LIB` name ready-made ones instead (for packagers).
+//! `GAUNTLET_AGENT_BIN`, `GAUNTLET_CASES_BIN` and `GAUNTLET_PLUGIN_LIB` name ready-made ones instead (for packagers).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,11 +30,15 @@ fn main() {
         build(workspace, &target, "gauntlet-guest", flags);
         target.join(TARGET).join("guest/gauntlet-guest")
     });
+    let cases =
+        provided("GAUNTLET_CASES_BIN").unwrap_or_else(|| target.join(TARGET).join("guest/gauntlet-cases"));
     let plugin = provided("GAUNTLET_PLUGIN_LIB").unwrap_or_else(|| {
         build(workspace, &target, "gauntlet-plugin", "");
         target.join(TARGET).join("guest/libgauntlet_plugin.so")
     });
     assert_static(&agent);
+    assert_static(&cases);
+    println!("cargo::rustc-env=GAUNTLET_CASES={}", cases.display());
     println!("cargo::rustc-env=GAUNTLET_AGENT={}", agent.display());
     println!("cargo::rustc-env=GAUNTLET_PLUGIN={}", plugin.display());
 }

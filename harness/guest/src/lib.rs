@@ -1,7 +1,7 @@
 //! PID 1 in the virtual machine, and the selftests it runs.
 //!
-//! The library half holds what the host needs as well: the catalogue of suites. The binary half (`main.rs`)
-//! is the agent.
+//! The library half holds what the host needs as well: the catalogue of suites. There are two programs: the agent
+//! (`main.rs`), and the cases (`bin/gauntlet-cases`), which the agent executes one at a time.
 //!
 //! Architecture invariant: nothing here depends on the harness or on the results crate, and nothing on the
 //! base path needs a kernel module.
@@ -16,9 +16,11 @@ pub mod helper;
 pub mod mapping;
 pub mod module;
 pub mod mounts;
+pub mod order;
 pub mod scheduling;
 pub mod socket;
 pub mod suites;
 pub mod sys;
+pub mod word;
 
 pub use case::{Case, CaseResult, Complaint, Context, FileNeed, Need, Stop, Suite};

@@ -36,7 +36,7 @@ impl Host {
         let accelerator = probe::accelerator(&qemu, &accelerator_memory).await.map_err(infra)?;
         let templates_folder = cache.join("templates");
         let templates = TemplateCache::open(&templates_folder).map_err(infra)?;
-        let initrd_bytes = image::initrd(embedded::AGENT);
+        let initrd_bytes = image::initrd(embedded::AGENT, embedded::CASES);
         Ok(Arc::new(Host {
             initrd: anonymous_copy("gauntlet-initrd", &initrd_bytes).map_err(infra)?,
             initrd_digest: blake3::hash(&initrd_bytes).to_hex().to_string(),

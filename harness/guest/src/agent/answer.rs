@@ -4,10 +4,12 @@ use super::boot::{Parameters, log, monotonic_ns, taint};
 use super::link::Link;
 use super::supervise::{become_session_leader, block_child_signal, end_everything, wait};
 use super::{boot, exec, modules, symbols};
-use gauntlet_guest::{Case, Context, Stop, suites};
-use gauntlet_protocol::message::{decode, encode};
+use gauntlet_guest::Context;
+use gauntlet_guest::order::Order;
+use gauntlet_guest::word::Word;
 use gauntlet_protocol::region::BULK_OFFSET;
 use gauntlet_protocol::{CaseReport, CaseRequest, ChildExit, Outcome, Phase, Request, Response};
+use std::ffi::CStr;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,10 @@ const FILES: &str = "/run/files";
 const OUTPUT: &str = "/run/output";
 /// More output than this of one case is cut.
 const OUTPUT_LIMIT: usize = 64 << 10;
-/// A page for the case's own word, shared with its process.
-const VERDICT_SIZE: usize = 64 << 10;
+/// Where the case's process leaves its outcome, for a moment.
+const WORD: &str = "/run/word";
+/// The program with the cases.
+const PROGRAM: &CStr = c"/cases";
 
 /// Does what was asked.
 pub fn answer(request: Result<Request, String>, parameters: &Parameters, link: &mut Link) -> Response {
@@ -61,8 +65,6 @@ pub fn second_kernel(link: &mut Link, nonce: u64) {
 }
 
 fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> Result<Response, String> {
-    let (_, case) =
-        suites::find(&request.name).ok_or_else(|| format!("no case {} in this agent", request.name))?;
     link.note(Phase::Setup, &request.name);
     store_files(request, link)?;
     fs::create_dir_all(SCRATCH).map_err(|error| format!("{SCRATCH}: {error}"))?;
@@ -73,7 +75,8 @@ fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> 
         files: PathBuf::from(FILES),
         region: parameters.region,
     };
-    let word = SharedWord::new()?;
+    let order = Order { name: request.name.clone(), context };
+    let (word, file) = Word::create(WORD)?;
     // Before the modules: what the kernel complains of while it loads them counts.
     let taint_before = taint();
     if let Some(outcome) = modules::load(&request.modules, link)? {
@@ -81,12 +84,16 @@ fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> 
     }
     let started = monotonic_ns();
     link.note(Phase::Running, "");
-    let child = fork_case(case, &context, &word)?;
+    let child = execute(&order, &file)?;
     let exit = wait(child, started + request.deadline_ms * 1_000_000, || {});
     let duration_ns = monotonic_ns() - started;
     link.note(Phase::Collecting, "");
     end_everything();
-    let outcome = word.read().unwrap_or_else(|| unsaid(exit));
+    let outcome = match word.read() {
+        Some(Some(outcome)) => outcome,
+        Some(None) => return Err(format!("no case {} in this image", request.name)),
+        None => unsaid(exit),
+    };
     let taint_after = taint();
     Ok(Response::Case(CaseReport { outcome, exit, taint_before, taint_after, duration_ns, output: output() }))
 }
@@ -126,29 +133,28 @@ fn store_files(request: &CaseRequest, link: &Link) -> Result<(), String> {
     Ok(())
 }
 
-fn fork_case(case: &Case, context: &Context, word: &SharedWord) -> Result<libc::pid_t, String> {
+/// Starts the program with the cases in a process of its own.
+fn execute(order: &Order, word: &fs::File) -> Result<libc::pid_t, String> {
     let output = fs::File::create(OUTPUT).map_err(|error| format!("{OUTPUT}: {error}"))?;
+    let arguments = order.arguments();
+    let mut argv: Vec<*const libc::c_char> = arguments.iter().map(|word| word.as_ptr()).collect();
+    argv.push(std::ptr::null());
     // SAFETY: this process has one thread, so the child may do anything.
     match unsafe { libc::fork() } {
         -1 => Err(format!("fork: {}", std::io::Error::last_os_error())),
         0 => {
             become_session_leader();
-            // SAFETY: plain descriptor calls on open files.
+            let _ = fs::write("/proc/self/oom_score_adj", "0");
+            let _ = std::env::set_current_dir(&order.context.scratch);
+            // SAFETY: plain descriptor calls on open files; the arguments live until the process is another program.
             unsafe {
                 libc::dup2(output.as_raw_fd(), 1);
                 libc::dup2(output.as_raw_fd(), 2);
+                Word::hand_on(word);
+                libc::execve(PROGRAM.as_ptr(), argv.as_ptr(), [std::ptr::null()].as_ptr());
+                eprintln!("cannot execute {PROGRAM:?}: {}", std::io::Error::last_os_error());
+                libc::_exit(126)
             }
-            drop(output);
-            let _ = fs::write("/proc/self/oom_score_adj", "0");
-            let _ = std::env::set_current_dir(&context.scratch);
-            word.write(&match (case.run)(context) {
-                Ok(()) => Outcome::Pass,
-                Err(Stop::Fail(message)) => Outcome::Fail { message },
-                Err(Stop::Skip(cause)) => Outcome::Skip { cause },
-                Err(Stop::Broken(reason)) => Outcome::Broken { reason },
-            });
-            // SAFETY: ends this child without running anything of the parent's.
-            unsafe { libc::_exit(0) }
         }
         child => Ok(child),
     }
@@ -161,45 +167,4 @@ fn output() -> String {
         text.push_str("\n[cut here]\n");
     }
     text
-}
-
-/// Where the case's process leaves its outcome: shared memory, which closing descriptors cannot cut off.
-struct SharedWord {
-    base: *mut u8,
-}
-
-impl SharedWord {
-    fn new() -> Result<SharedWord, String> {
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a fresh anonymous mapping.
-        let base = unsafe { libc::mmap(std::ptr::null_mut(), VERDICT_SIZE, protection, flags, -1, 0) };
-        if base == libc::MAP_FAILED {
-            return Err(format!("mmap: {}", std::io::Error::last_os_error()));
-        }
-        Ok(SharedWord { base: base.cast() })
-    }
-
-    fn write(&self, outcome: &Outcome) {
-        let bytes = encode(outcome).unwrap_or_default();
-        let length = bytes.len().min(VERDICT_SIZE - 8);
-        // SAFETY: inside the mapping; the length is written last.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(8), length);
-            self.base.cast::<u64>().write_volatile(length as u64);
-        }
-    }
-
-    /// `None` when the case said nothing, or not all of it.
-    fn read(&self) -> Option<Outcome> {
-        // SAFETY: inside the mapping; the child is dead.
-        let bytes = unsafe {
-            let length = self.base.cast::<u64>().read_volatile() as usize;
-            if length == 0 || length > VERDICT_SIZE - 8 {
-                return None;
-            }
-            std::slice::from_raw_parts(self.base.add(8), length).to_vec()
-        };
-        decode(&bytes).ok()
-    }
 }

@@ -1,4 +1,4 @@
-//! `gauntlet-guest list` and `gauntlet-guest run SUITE/CASE`: for developing cases without a machine. A case that
+//! `gauntlet-cases list` and `gauntlet-cases run SUITE/CASE`: for developing cases without a machine. A case that
 //! wants files looks for them in the folder that `GAUNTLET_FILES` names.
 
 use gauntlet_guest::{Context, Stop, suites};
@@ -14,7 +14,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
         }
         [_, "run", name] => run_case(name),
         _ => {
-            eprintln!("usage: gauntlet-guest list | run SUITE/CASE");
+            eprintln!("usage: gauntlet-cases list | run SUITE/CASE");
             ExitCode::from(2)
         }
     }
@@ -22,7 +22,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
 
 fn run_case(name: &str) -> ExitCode {
     let Some((_, case)) = suites::find(name) else {
-        eprintln!("error: no case {name}; `gauntlet-guest list` shows them all");
+        eprintln!("error: no case {name}; `gauntlet-cases list` shows them all");
         return ExitCode::from(2);
     };
     let scratch = std::env::temp_dir().join(format!("gauntlet-case-{}", std::process::id()));
