@@ -87,7 +87,9 @@ async fn find_or_make(
     let made = loop {
         match Attempt::start(host, options, boot).await {
             Ok(made) => break made,
-            Err(failure) if failure.verdict == Verdict::Infra && attempt < options.retries => {
+            Err(failure)
+                if failure.verdict == Verdict::Infra && !failure.lasting && attempt < options.retries =>
+            {
                 attempt += 1;
                 tracing::warn!(%failure, attempt, "the boot failed for reasons of the host's; trying again");
             }
@@ -144,7 +146,7 @@ impl Attempt {
         let boot_ms = attempt.started.elapsed().as_millis() as u64;
         let state = match options.machine.exact {
             None => attempt.vm.save().await?,
-            Some(_) if !hello.shared_region => return Err(Failure::infra(NOT_EXACT)),
+            Some(_) if !hello.shared_region => return Err(Failure::lasting(NOT_EXACT)),
             Some(exact) => park::exact_state(&mut attempt.vm, exact).await?,
         };
         attempt.read_console()?;

@@ -10,17 +10,24 @@ pub struct Failure {
     pub reason: String,
     /// The console up to then.
     pub console: String,
+    /// Another attempt would end the same way.
+    pub lasting: bool,
 }
 
 impl Failure {
     /// Ours: never held against a kernel.
     pub fn infra(reason: impl Into<String>) -> Failure {
-        Failure { verdict: Verdict::Infra, reason: reason.into(), console: String::new() }
+        Failure { verdict: Verdict::Infra, reason: reason.into(), console: String::new(), lasting: false }
+    }
+
+    /// Ours, and no better next time.
+    pub fn lasting(reason: impl Into<String>) -> Failure {
+        Failure { lasting: true, ..Failure::infra(reason) }
     }
 
     /// The kernel's.
     pub fn kernel(verdict: Verdict, reason: impl Into<String>) -> Failure {
-        Failure { verdict, reason: reason.into(), console: String::new() }
+        Failure { verdict, reason: reason.into(), console: String::new(), lasting: false }
     }
 
     /// As an error for verbs that need this kernel and no other.
@@ -38,7 +45,7 @@ impl Failure {
 
     /// Nobody's: this kernel has not what was asked for.
     pub fn skip(cause: impl Into<String>) -> Failure {
-        Failure { verdict: Verdict::Skip, reason: cause.into(), console: String::new() }
+        Failure { verdict: Verdict::Skip, reason: cause.into(), console: String::new(), lasting: false }
     }
 
     #[must_use]

@@ -38,8 +38,9 @@ fn classify(parked_at: u64, stopped_at: u64, shift: u8) -> Option<Stop> {
 pub(super) async fn exact_state(vm: &mut Vm, exact: Exact) -> Result<Vec<u8>, Failure> {
     for _ in 0..ATTEMPTS {
         let state = vm.save().await?;
-        let stopped_at = virtual_nanoseconds(&state, exact.shift)
-            .ok_or_else(|| Failure::infra("this QEMU saves no virtual clock: exact mode is not possible"))?;
+        let stopped_at = virtual_nanoseconds(&state, exact.shift).ok_or_else(|| {
+            Failure::lasting("this QEMU saves no virtual clock: exact mode is not possible")
+        })?;
         let parked_at = vm.region.load64(header::PARKED_AT);
         match classify(parked_at, stopped_at, exact.shift) {
             Some(Stop::AtNextTimer) => {

@@ -72,7 +72,7 @@ async fn a_kernel_in_lockdown_is_talked_to_over_serial() {
         .gauntlet(&[&locked[..], &["--exact", "getrandom/unknown_flag_is_refused"]].concat())
         .assert()
         .code(3)
-        .stdout(contains("exact mode is not possible"));
+        .stdout(contains("this kernel allows no shared memory"));
 }
 
 #[tokio::test]
