@@ -90,6 +90,7 @@ const CASES: &[Case] = cases! {
     ring_buffer_pointer_amid_a_reservation_is_refused = ring::only_the_reservation_itself_is_submitted: "bpf-helpers(7), bpf_ringbuf_submit: the pointer from bpf_ringbuf_reserve", needs [OFFSET_CHECK];
     ring_buffer_query_tells_the_state = ring::query_tells_the_state: "bpf-helpers(7), bpf_ringbuf_query";
     ring_buffer_is_readable_while_it_has_data = ring::ring_is_readable_while_it_has_data: "ringbuf.rst: epoll; bpf-helpers(7), BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP";
+    user_ring_buffer_is_written_by_its_producer = ring::user_ring_is_written_by_its_producer: "ringbuf.rst; bpf.h, BPF_MAP_TYPE_USER_RINGBUF", needs [USER_RING];
     socket_storage_keeps_one_value_for_each_socket = storage::socket_storage: "map_sk_storage.rst";
     inode_storage_keeps_one_value_for_each_inode = storage::inode_storage: "bpf-helpers(7), bpf_inode_storage_get; bpf.h, BPF_MAP_TYPE_INODE_STORAGE", needs [LSM];
     task_storage_keeps_one_value_for_each_task = storage::task_storage: "bpf-helpers(7), bpf_task_storage_get; bpf.h, BPF_MAP_TYPE_TASK_STORAGE", needs [TASK_STORAGE];
@@ -135,6 +136,7 @@ const CASES: &[Case] = cases! {
     // The verifier
     uninitialised_register_is_refused = verifier::uninitialised_registers: "verifier.rst: Register value tracking, !read_ok";
     stack_access_outside_512_bytes_is_refused = verifier::stack_bounds: "verifier.rst: stack accesses";
+    pointer_arithmetic_beyond_moves_is_refused = verifier::pointer_arithmetic: "verifier.rst: pointer arithmetic; alignment of stack accesses";
     map_value_access_outside_is_refused = verifier::map_value_bounds: "verifier.rst: invalid access to map value";
     map_value_index_one_too_large_is_refused = verifier::variable_offset_bounds: "verifier.rst: Register value tracking, bounds";
     map_value_index_below_zero_is_refused = verifier::negative_offsets_are_seen: "verifier.rst: Register value tracking, signed bounds";
@@ -170,12 +172,13 @@ const CASES: &[Case] = cases! {
     verifier_decides_constant_jumps_as_the_machine_does = execution::jumps_on_constants: "RFC 9669, section 4.3; verifier.rst: dead code";
     bounded_loop_runs_its_count = execution::bounded_loops: "bpf_design_QA.rst: bounded loops";
     subprogram_keeps_the_callers_registers_and_stack = execution::subprograms: "bpf_design_QA.rst: calling convention";
-    call_chain_deeper_than_8_frames_is_refused = execution::call_depth: "bpf_design_QA.rst: MAX_CALL_FRAMES, 512 bytes of stack";
+    call_chain_one_frame_too_deep_is_refused = execution::call_depth: "bpf_design_QA.rst: MAX_CALL_FRAMES, 512 bytes of stack";
     tail_call_returns_only_when_it_fails = execution::tail_calls_do_not_return: "bpf-helpers(7), bpf_tail_call";
     tail_calls_end_after_33 = execution::tail_call_limit: "bpf-helpers(7), bpf_tail_call: MAX_TAIL_CALL_CNT";
 
     // Filters on sockets and test runs
     classic_filter_trims_datagrams_to_its_result = socket::classic_filter_trims: "socket(7) SO_ATTACH_FILTER; networking/filter.rst";
+    classic_filter_is_read_back_as_attached = socket::classic_filter_is_read_back: "socket(7) SO_GET_FILTER (linux/socket.h); networking/filter.rst";
     extended_filter_trims_datagrams_to_its_result = socket::extended_filter_trims: "socket(7) SO_ATTACH_BPF";
     classic_filter_load_beyond_the_datagram_drops_it = socket::classic_filter_reads_the_datagram: "networking/filter.rst";
     locked_filter_cannot_be_replaced = socket::locked_filter_stays: "socket(7) SO_LOCK_FILTER";
@@ -212,7 +215,9 @@ const CASES: &[Case] = cases! {
     frozen_map_is_read_only_for_system_calls_alone = objects::frozen_map_is_read_only_for_system_calls: "bpf.h: BPF_MAP_FREEZE";
     access_modes_of_map_descriptors_are_obeyed = objects::descriptor_access_modes: "bpf.h: BPF_F_RDONLY, BPF_F_WRONLY";
     pinned_map_outlives_its_descriptors = objects::pinned_object_outlives_its_descriptors: "bpf.h: BPF_OBJ_PIN, BPF_OBJ_GET";
+    pinned_program_outlives_its_descriptors = objects::pinned_program_runs: "bpf.h: BPF_OBJ_PIN, BPF_OBJ_GET";
     btf_of_the_kernel_is_well_formed = btf::kernel_types_are_well_formed: "btf.rst, section 2", needs [Need::Config("DEBUG_INFO_BTF")];
+    btf_object_is_found_by_its_identifier = btf::object_is_found_by_its_identifier: "bpf.h: BPF_BTF_GET_NEXT_ID, BPF_BTF_GET_FD_BY_ID";
     ill_formed_btf_is_refused = btf::blobs_are_checked: "btf.rst, sections 2 and 3";
 
     // Users without privileges

@@ -1,5 +1,6 @@
 //! ALU instructions against the same arithmetic in Rust.
 
+use super::execution;
 use super::machine::Machine;
 use super::support::{DEFINED_OVERFLOW, FOURTH_VERSION, accepted, interesting_words, returning, run};
 use crate::bpf::{Alu, Instruction, ProgramKind, Register::*, Swap, information};
@@ -249,7 +250,21 @@ fn machine_code_length() -> Result<u32, Stop> {
     Ok(u32::from_le_bytes(bytes[16..20].try_into().expect("four bytes")))
 }
 
-/// The whole matrix again without the compiler.
+/// What the compiler and the interpreter have to agree on.
+const INTERPRETED: [fn(&Context) -> CaseResult; 10] = [
+    alu64,
+    alu32,
+    byte_order_conversions,
+    division_spares_other_registers,
+    execution::loads_and_stores,
+    execution::atomic_add,
+    execution::jumps,
+    execution::bounded_loops,
+    execution::subprograms,
+    execution::tail_call_limit,
+];
+
+/// The matrices again without the compiler.
 pub fn interpreter(context: &Context) -> CaseResult {
     let before = std::fs::read_to_string(JIT).map_err(|error| Stop::Skip(format!("no {JIT}: {error}")))?;
     if std::fs::write(JIT, "0").is_err() {
@@ -257,7 +272,10 @@ pub fn interpreter(context: &Context) -> CaseResult {
     }
     let verdict = machine_code_length().and_then(|length| {
         check_eq!(length, 0, "bytes of machine code with {JIT} = 0");
-        alu64(context).and_then(|()| alu32(context)).and_then(|()| byte_order_conversions(context))
+        for results in INTERPRETED {
+            results(context)?;
+        }
+        Ok(())
     });
     std::fs::write(JIT, before).map_err(|error| Stop::Broken(format!("{JIT}: {error}")))?;
     verdict

@@ -1,6 +1,6 @@
 //! BTF: the kernel's own, and blobs that must be refused (Documentation/bpf/btf.rst).
 
-use crate::bpf::{Attributes, Command, information};
+use crate::bpf::{Attributes, Command, id_list, information, object_by_id};
 use crate::case::{exists, fails_with, succeeds};
 use crate::sys::Errno;
 use crate::{CaseResult, Context, check, check_eq, skip};
@@ -56,6 +56,21 @@ fn integer() -> Vec<u8> {
 
 fn load(blob: &[u8]) -> Result<OwnedFd, Errno> {
     Attributes::default().input(0, blob).u32(16, blob.len() as u32).open(Command::BtfLoad)
+}
+
+pub fn object_is_found_by_its_identifier(_: &Context) -> CaseResult {
+    let object = succeeds("BPF_BTF_LOAD of one int", exists("bpf", load(&integer()))?)?;
+    let mut info = [0u8; 16];
+    succeeds("BPF_OBJ_GET_INFO_BY_FD", information(&object, &mut info))?;
+    let id = word(&info, 12) as u32;
+    check!(id != 0, "the identifier is 0");
+    let ids = succeeds("BPF_BTF_GET_NEXT_ID", id_list(Command::BtfNextId))?;
+    check!(ids.contains(&id), "object {id} is not listed: {ids:?}");
+    let again = succeeds("BPF_BTF_GET_FD_BY_ID", object_by_id(Command::BtfById, id))?;
+    drop(object);
+    succeeds("BPF_BTF_GET_FD_BY_ID of an object that is still open", object_by_id(Command::BtfById, id))?;
+    drop(again);
+    fails_with("BPF_BTF_GET_FD_BY_ID after the last close", object_by_id(Command::BtfById, id), libc::ENOENT)
 }
 
 pub fn blobs_are_checked(_: &Context) -> CaseResult {

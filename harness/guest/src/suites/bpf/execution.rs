@@ -2,7 +2,8 @@
 
 use super::machine::Machine;
 use super::support::{
-    ATOMICS, FOURTH_VERSION, accepted, create, interesting_words, rejected, rejected_with, returning, run,
+    ATOMICS, FOURTH_VERSION, SIXTEEN_FRAMES, accepted, create, interesting_words, rejected, rejected_with,
+    returning, run,
 };
 use crate::bpf::{
     Alu, Atomic, Condition, Instruction, Load, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, update,
@@ -287,16 +288,13 @@ fn chain(depth: usize, stack: i16) -> Vec<Instruction> {
     code
 }
 
+/// MAX_CALL_FRAMES of include/linux/bpf_verifier.h: 8, and 16 since 7.2.
 pub fn call_depth(_: &Context) -> CaseResult {
-    let eight = accepted("eight frames", SocketFilter, &chain(8, 8))?;
-    check_eq!(run(&eight)?, 8, "return value through eight frames");
-    rejected(
-        "nine frames",
-        SocketFilter,
-        &chain(9, 8),
-        libc::E2BIG,
-        &["call stack of 9 frames is too deep"],
-    )?;
+    let limit = if SIXTEEN_FRAMES.is_reached() { 16 } else { 8 };
+    let deepest = accepted(&format!("{limit} frames"), SocketFilter, &chain(limit, 8))?;
+    check_eq!(run(&deepest)?, limit as u32, "return value through {limit} frames");
+    let text = format!("call stack of {} frames is too deep", limit + 1);
+    rejected("one frame more", SocketFilter, &chain(limit + 1, 8), libc::E2BIG, &[&text])?;
     accepted("512 bytes of stack in two frames", SocketFilter, &chain(2, 256))?;
     rejected(
         "640 bytes of stack in two frames",
@@ -313,7 +311,7 @@ pub fn call_depth(_: &Context) -> CaseResult {
     ];
     // Found as a back edge at first, since then as the call chain that it is.
     let request = Load::new(SocketFilter, &recursion);
-    let texts = ["back-edge", "recursive", "the call stack of 9 frames is too deep"];
+    let texts = ["back-edge", "recursive", &format!("the call stack of {} frames is too deep", limit + 1)];
     rejected_with("a function that calls itself", &request, &[libc::EINVAL, libc::E2BIG], &texts)
 }
 

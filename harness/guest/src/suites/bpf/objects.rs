@@ -2,8 +2,8 @@
 
 use super::support::{accepted, accepted_load, create, returning, run};
 use crate::bpf::{
-    Attributes, Command, Instruction, Load, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, bpf,
-    id_list, information, map_flags, next_id, object_by_id, object_get, object_pin, update,
+    Attributes, Command, Instruction, Load, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, batch,
+    bpf, id_list, information, map_flags, next_id, object_by_id, object_get, object_pin, update,
 };
 use crate::case::{exists, fails_with, setup, succeeds};
 use crate::sys::Errno;
@@ -205,6 +205,11 @@ pub fn frozen_map_is_read_only_for_system_calls(_: &Context) -> CaseResult {
     // EBUSY; since the descriptor's own access mode is asked first (6.5), EPERM.
     let again = map.freeze();
     check!(matches!(again, Err(Errno(libc::EBUSY | libc::EPERM))), "second freeze: {again:?}");
+    let mut keys = [0u8; 4];
+    let mut values = [0u8; 24];
+    let batched = batch(Command::MapUpdateBatch, &map, (None, &mut [0; 4]), &mut keys, &mut values);
+    check_eq!(batched.result, Err(Errno(libc::EPERM)), "BPF_MAP_UPDATE_BATCH on a frozen map");
+    fails_with("deletion from a frozen map", map.delete(&[0; 4]), libc::EPERM)?;
     check_eq!(succeeds("lookup", map.lookup_u64(0))?, [11, 0, 0], "the frozen element");
     run(&program)?;
     check_eq!(succeeds("lookup", map.lookup_u64(0))?, [11, 55, 0], "the element that a program wrote");
@@ -236,6 +241,19 @@ pub fn pinned_object_outlives_its_descriptors(context: &Context) -> CaseResult {
     let verdict = pinning(&folder, &context.scratch);
     mounts::unmount_lazily(&folder)?;
     verdict
+}
+
+pub fn pinned_program_runs(context: &Context) -> CaseResult {
+    let folder = context.scratch.join("bpffs");
+    mount_bpffs(&folder)?;
+    let pin = folder.join("program");
+    let program = accepted("a program", SocketFilter, &returning(9))?;
+    succeeds("BPF_OBJ_PIN of a program", object_pin(&program, &pin))?;
+    drop(program);
+    let again = succeeds("BPF_OBJ_GET of a program", object_get(&pin, 0))?;
+    check_eq!(run(&again)?, 9, "return value of a program that was only pinned");
+    drop(again);
+    mounts::unmount_lazily(&folder)
 }
 
 fn pinning(folder: &Path, outside: &Path) -> CaseResult {

@@ -3,7 +3,7 @@
 
 use super::support::{accepted, create, rejected_with, returning, run};
 use crate::bpf::{Condition, Instruction, Load, Map, MapKind, MapSpec, ProgramKind, Register::*, Width};
-use crate::case::{setup, succeeds};
+use crate::case::{fails_with, setup, succeeds};
 use crate::mapping::{Mapping, PAGE};
 use crate::sys::check as result_of;
 use crate::{CaseResult, Context, Stop, check_eq, code};
@@ -179,6 +179,22 @@ pub fn only_the_reservation_itself_is_submitted(_: &Context) -> CaseResult {
     let texts = ["dereference of modified", "must have zero offset", "off=4", "expected"];
     let request = Load::new(SocketFilter, &code);
     rejected_with("a pointer amid a reservation submitted", &request, &[libc::EINVAL, libc::EACCES], &texts)
+}
+
+/// The kernel consumes here, so a process may not write the consumer's page, but all the others.
+pub fn user_ring_is_written_by_its_producer(_: &Context) -> CaseResult {
+    let ring = create(MapSpec::new(MapKind::UserRingBuffer, 0, 0, PAGE as u32))?;
+    let both = libc::PROT_READ | libc::PROT_WRITE;
+    let map = |offset: usize, pages: usize, protection: i32| {
+        Mapping::at(&ring, offset as u64, pages * PAGE, protection, libc::MAP_SHARED)
+    };
+    fails_with("writable mmap of the consumer's page", map(0, 1, both), libc::EPERM)?;
+    let consumer = succeeds("mmap of the consumer's page", map(0, 1, libc::PROT_READ))?;
+    check_eq!(consumer.peek(0), 0, "the consumer's position");
+    let mut producer = succeeds("writable mmap of producer and data", map(PAGE, 3, both))?;
+    producer.poke(PAGE, 0x5a);
+    check_eq!(producer.peek(2 * PAGE), 0x5a, "the data's second mapping, which follows the first");
+    fails_with("mmap of a page more than there is", map(PAGE, 4, both), libc::EINVAL)
 }
 
 /// What bpf_ringbuf_query says of data not yet consumed, size, and both positions.

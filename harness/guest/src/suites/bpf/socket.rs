@@ -113,6 +113,32 @@ pub fn extended_filter_trims(_: &Context) -> CaseResult {
     Ok(())
 }
 
+/// SO_GET_FILTER, which has SO_ATTACH_FILTER's number: lengths count instructions, not bytes.
+pub fn classic_filter_is_read_back(_: &Context) -> CaseResult {
+    let pair = Pair::new()?;
+    let mut words = [0u64; 4];
+    let mut read = |count: u32| {
+        let mut length = count;
+        let (fd, value) = (pair.receiver.as_raw_fd(), words.as_mut_ptr().cast());
+        // SAFETY: the buffer is ours and holds more instructions than are asked for.
+        let got = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, SO_ATTACH_FILTER, value, &mut length) };
+        (result_of(got.into()).map(|_| length), words)
+    };
+    check_eq!(read(4).0, Ok(0), "instructions of no filter");
+    let code = [statement(0x30, 3), statement(0x06, 5)];
+    succeeds("SO_ATTACH_FILTER", classic(&code, |program| pair.option(SO_ATTACH_FILTER, program)))?;
+    check_eq!(read(0).0, Ok(2), "instructions when only their number is asked for");
+    check_eq!(read(1).0, Err(Errno(libc::EINVAL)), "SO_GET_FILTER with room for 1 of 2 instructions");
+    let (count, words) = read(4);
+    check_eq!(count, Ok(2), "instructions read");
+    let expected = [0x30 | 3 << 32, 0x06 | 5 << 32, 0, 0];
+    check_eq!(words, expected, "the instructions, and the memory behind them");
+    let program = accepted("a filter", ProgramKind::SocketFilter, &returning(-1))?;
+    succeeds("SO_ATTACH_BPF", pair.option(SO_ATTACH_BPF, &program.as_raw_fd()))?;
+    check_eq!(read(4).0, Err(Errno(libc::EACCES)), "SO_GET_FILTER where there is an extended filter");
+    Ok(())
+}
+
 /// The filter sees the bytes: the first one decides.
 pub fn classic_filter_reads_the_datagram(_: &Context) -> CaseResult {
     for (byte, expected) in [(b'g', Some(3)), (b'G', None)] {

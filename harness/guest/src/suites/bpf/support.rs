@@ -24,22 +24,29 @@ pub const FOURTH_VERSION: Since =
 pub const DEFINED_OVERFLOW: Since =
     Since { major: 6, minor: 12, what: "a defined quotient of the least number and -1" };
 
+pub const SIXTEEN_FRAMES: Since = Since { major: 7, minor: 2, what: "call chains of 16 frames" };
+
 impl Since {
     /// For the catalogue.
     pub const fn need(&self) -> Need {
         Need::Since { major: self.major, minor: self.minor, what: self.what }
     }
 
-    /// For the case itself, where nobody has looked at the catalogue: older kernels refuse these instructions with
-    /// the error of any unknown one.
-    pub fn or_skip(&self) -> CaseResult {
+    /// Whether the running kernel is that release or a later one.
+    pub fn is_reached(&self) -> bool {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse().unwrap_or(0));
         let running: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        if running < (self.major, self.minor) {
-            crate::skip!("{} came with {}.{}", self.what, self.major, self.minor);
+        running >= (self.major, self.minor)
+    }
+
+    /// For the case itself, where nobody has looked at the catalogue: older kernels refuse these instructions with
+    /// the error of any unknown one.
+    pub fn or_skip(&self) -> CaseResult {
+        match self.is_reached() {
+            true => Ok(()),
+            false => crate::skip!("{} came with {}.{}", self.what, self.major, self.minor),
         }
-        Ok(())
     }
 }
 

@@ -66,6 +66,47 @@ pub fn stack_bounds(_: &Context) -> CaseResult {
     Ok(())
 }
 
+/// Pointers may be moved by numbers, and nothing else.
+pub fn pointer_arithmetic(_: &Context) -> CaseResult {
+    let map = create(SIXTEEN)?;
+    let on_frame =
+        |instruction| code![Instruction::mov(R2, R10), Instruction::mov(R3, R10), instruction, returning(0)];
+    for (what, code, text) in [
+        ("a pointer multiplied", on_frame(Instruction::alu64(Alu::Mul, R2, 2)), "operator prohibited"),
+        ("a pointer shifted", on_frame(Instruction::alu64(Alu::Lsh, R2, 1)), "operator prohibited"),
+        ("bits of a pointer changed", on_frame(Instruction::alu64(Alu::Xor, R2, 1)), "bitwise operator"),
+        ("two pointers added", on_frame(Instruction::add(R2, R3)), "pointer prohibited"),
+        (
+            "half of a pointer moved",
+            on_frame(Instruction::alu32(Alu::Add, R2, 1)),
+            "32-bit pointer arithmetic prohibited",
+        ),
+        (
+            "a pointer to a map moved",
+            code![Instruction::load_map(R2, &map), Instruction::add(R2, 8), returning(0)],
+            "prohibited",
+        ),
+        (
+            "a store across the boundary of a stack slot",
+            code![Instruction::store(Width::Double, R10, -12, 0), returning(0)],
+            "misaligned stack access",
+        ),
+    ] {
+        rejected(what, SocketFilter, &code, EACCES, &[text])?;
+    }
+    let moved = code![
+        Instruction::mov(R2, R10),
+        Instruction::add(R2, -16),
+        Instruction::alu64(Alu::Sub, R2, -8),
+        Instruction::store(Width::Double, R2, 0, 7),
+        Instruction::load(Width::Double, R0, R10, -8),
+        Instruction::exit(),
+    ];
+    let program = accepted("a pointer moved by numbers", SocketFilter, &moved)?;
+    crate::check_eq!(super::support::run(&program)?, 7, "what was stored through the moved pointer");
+    Ok(())
+}
+
 pub fn map_value_bounds(_: &Context) -> CaseResult {
     let map = create(SIXTEEN)?;
     let load = |width, offset| {
