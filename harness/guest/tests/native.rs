@@ -17,7 +17,7 @@ const UNSAFE: &[&str] = &[
     "bpf/interpreter_",
     "bpf/disabled_",
     "bpf/privileged_",
-    "bpf/pointer_",
+    "bpf/pointer_leak_",
     "bpf/long_or_",
     "userfaultfd/privilege_",
     "userfaultfd/sysctl_",

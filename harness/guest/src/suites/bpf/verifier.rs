@@ -97,7 +97,7 @@ pub fn pointer_arithmetic(_: &Context) -> CaseResult {
     let moved = code![
         Instruction::mov(R2, R10),
         Instruction::add(R2, -16),
-        Instruction::alu64(Alu::Sub, R2, -8),
+        Instruction::add(R2, 8),
         Instruction::store(Width::Double, R2, 0, 7),
         Instruction::load(Width::Double, R0, R10, -8),
         Instruction::exit(),
