@@ -30,6 +30,8 @@ mod repro;
 mod shell;
 mod splat;
 mod test;
+mod testing;
+mod tree;
 
 pub use flags::{GlobalFlags, MachineFlags, ProgressFlag};
 pub use globals::Globals;
@@ -67,11 +69,12 @@ macro_rules! verbs {
     };
 }
 
-// doctor, kernel, test, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, splat, completions, man.
+// doctor, kernel, test, tree, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, splat, completions, man.
 verbs! {
     Doctor => doctor,
     Kernel => kernel,
     Test => test,
+    Tree => tree,
     Exec => exec,
     Shell => shell,
     Perf => perf,

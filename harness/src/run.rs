@@ -5,9 +5,11 @@ pub mod exec;
 pub mod judge;
 pub mod kernels;
 pub mod options;
+pub mod programs;
 pub mod repeat;
+pub mod series;
 pub mod sink;
 pub mod test;
 
-pub use kernels::{NamedKernel, resolve_kernels};
+pub use kernels::{NamedKernel, Resolved, resolve_kernels, resolve_series};
 pub use sink::Sink;

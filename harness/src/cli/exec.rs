@@ -47,6 +47,8 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         programs: args.programs,
         files: args.files,
         input: standard_input()?,
+        directory: None,
+        directory: None,
         timeout: Duration::from_secs(args.timeout),
         terminal: false,
     })?;

@@ -1,9 +1,10 @@
 //! `gauntlet kernel`: what kernels there are, fetching them, and what is known about one before it boots.
 
-use super::{Globals, MachineFlags};
+use super::{Globals, MachineFlags, exit};
 use crate::kernel::catalogue::{self, Offer};
 use crate::kernel::needs::Mode;
 use crate::kernel::summary::{render, summarize};
+use crate::kernel::tree::range::{self, Commit};
 use crate::kernel::{self, Cache, KernelBuild, KernelSpec, deb};
 use crate::{Error, Result, ui};
 use std::num::NonZeroU32;
@@ -31,11 +32,18 @@ enum Action {
         update: bool,
     },
     /// Fetch or build kernels, so that later commands find them in the cache
+    ///
+    /// Of a series of commits, tree:DIR@BASE..TIP, every one is built; a commit that does not build is told with its
+    /// first error, and the others are built nevertheless. config=randconfig:SEED, allmodconfig and the like build
+    /// everything that the configuration holds, as build bots do.
     #[command(visible_alias = "build")]
     Fetch {
-        /// Kernels, such as deb:6.1/cloud, deb:sid:newest/cloud or tree:DIR@REV
-        #[arg(required = true, value_name = "SPEC")]
+        /// Kernels, such as deb:6.1/cloud, deb:sid:newest/cloud, tree:DIR@REV or tree:DIR@BASE..TIP,config=randconfig:7
+        #[arg(required_unless_present = "more", value_name = "SPEC")]
         kernels: Vec<String>,
+        /// The same as SPEC
+        #[arg(short = 'k', long = "kernel", value_name = "SPEC")]
+        more: Vec<String>,
         /// Fetch the package lists of other suites again, to find newer kernels in them
         #[arg(short, long)]
         update: bool,
@@ -61,7 +69,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         let kernels = Kernels { cache: Cache::at(&globals.cache)?, globals };
         match args.action {
             Action::List { suites, all, update } => kernels.list(&suites, all, update),
-            Action::Fetch { kernels: specs, update } => kernels.fetch(&specs, update),
+            Action::Fetch { kernels: specs, more, update } => kernels.fetch(&[specs, more].concat(), update),
             Action::Show { kernels: specs, exact, cpus } => {
                 kernels.show(&specs, MachineFlags { exact, cpus, ..MachineFlags::default() })
             }
@@ -98,27 +106,58 @@ impl Kernels {
     }
 
     fn fetch(&self, specs: &[String], update: bool) -> Result<ExitCode> {
-        let mut fetched = Vec::new();
+        let (mut fetched, mut good) = (Vec::new(), true);
         for text in specs {
             let spec: KernelSpec = text.parse()?;
             if let (KernelSpec::Deb { suite, .. }, true) = (&spec, update) {
                 self.update(suite.as_deref())?;
             }
-            let kernel = self.resolve(&spec)?;
-            if !self.globals.json {
-                ui::print(&format!("{spec}  {}  {}\n", kernel.release, kernel.image.display()))?;
+            match range::commits(&spec)? {
+                None => fetched.push(self.tell(&self.resolve(&spec)?)?),
+                Some(commits) => {
+                    for commit in commits {
+                        let built = self.build(&commit)?;
+                        good &= built.get("error").is_none();
+                        fetched.push(built);
+                    }
+                }
             }
-            fetched.push(serde_json::json!({
-                "spec": spec,
-                "release": kernel.release,
-                "image": kernel.image,
-                "image_digest": kernel.image_digest,
-            }));
         }
         if self.globals.json {
             ui::print_json(&fetched)?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(exit::from_good(good))
+    }
+
+    /// A commit of a series: that it does not build is a result.
+    fn build(&self, commit: &Commit) -> Result<serde_json::Value> {
+        let error = match self.resolve(&commit.spec) {
+            Ok(kernel) => return self.tell(&kernel),
+            Err(error) if error.kind == crate::Kind::Usage => error,
+            Err(error) => return Err(error),
+        };
+        if !self.globals.json {
+            ui::print(&format!("{}  does not build\n", commit.spec))?;
+            ui::print_error(&error);
+        }
+        Ok(serde_json::json!({
+            "spec": commit.spec,
+            "subject": commit.subject,
+            "error": error.to_string(),
+            "place": error.place,
+        }))
+    }
+
+    fn tell(&self, kernel: &KernelBuild) -> Result<serde_json::Value> {
+        if !self.globals.json {
+            ui::print(&format!("{}  {}  {}\n", kernel.spec, kernel.release, kernel.image.display()))?;
+        }
+        Ok(serde_json::json!({
+            "spec": kernel.spec,
+            "release": kernel.release,
+            "image": kernel.image,
+            "image_digest": kernel.image_digest,
+        }))
     }
 
     fn show(&self, specs: &[String], flags: MachineFlags) -> Result<ExitCode> {

@@ -55,6 +55,8 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         programs: args.programs.into_iter().chain(tools()).collect(),
         files: args.files,
         input: Vec::new(),
+        directory: None,
+        directory: None,
         timeout: A_DAY,
         terminal: true,
     })?;

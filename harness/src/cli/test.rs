@@ -1,25 +1,20 @@
 //! `gauntlet test`.
 
-use super::{Globals, MachineFlags, conclude};
+use super::testing::{self, Request};
+use super::{Globals, MachineFlags};
 use crate::config::Config;
 use crate::plan::{self, PlannedCase};
-use crate::run::options::{case_policy, session_options};
 use crate::run::repeat::Repeat;
-use crate::run::sink::run_info;
-use crate::run::test::TestRun;
-use crate::run::{Sink, resolve_kernels};
-use crate::session::Host;
 use crate::{Error, Result, ui};
 use std::num::NonZeroU32;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Run the selftests: every case alone in a fresh clone of each kernel
 ///
 /// A kernel is booted once and kept; each case starts from that same state in about 50 ms, so nothing leaks
 /// from one case into the next and a panic costs one clone. An interrupted run is gone on with by the same
-/// command.
+/// command. A series of commits (-k tree:DIR@BASE..HEAD) is built and tested commit by commit, and the report says
+/// which one broke what.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -36,6 +31,14 @@ pub struct Args {
     /// The same as CASE; may be repeated
     #[arg(short, long = "filter", value_name = "CASE")]
     filters: Vec<String>,
+
+    /// Run these targets of the tree's own kselftest; without suites or cases nothing else; may be repeated
+    #[arg(long = "kselftest", value_name = "TARGET")]
+    kselftests: Vec<String>,
+
+    /// Build the tree with the configuration symbols that its kselftest targets ask for
+    #[arg(long, requires = "kselftests")]
+    fix_config: bool,
 
     #[command(flatten)]
     repeat: RepeatFlags,
@@ -97,34 +100,15 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     if args.list {
         return list(&cases, globals);
     }
-    let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
-    let host = Host::open(&globals.cache).await?;
-    let test = TestRun {
-        options: session_options(&config, &host),
-        policy: case_policy(&config),
-        repeat,
-        failed: AtomicBool::new(false),
-        expectations: config.expectations.clone(),
-        jobs: config.jobs,
-        interrupt: globals.interrupt.clone(),
-        host: Arc::clone(&host),
-        kernels,
-        cases,
-    };
-    let digest = test.digest(&config.digest());
-    let sink = Arc::new(Sink::start(
-        &globals.results,
-        run_info("test", &globals.command, digest),
-        globals.progress,
-    )?);
-    test.run(Arc::clone(&sink)).await;
-    let (record, folder) = conclude::finish(sink, globals)?;
-    collect_garbage(&host, &config);
-    globals.interrupt.check()?;
-    conclude::conclude(&record, &folder, &config.reports, globals)
+    let (targets, fix_config) = (args.kselftests.clone(), args.fix_config);
+    testing::run(Request { config, repeat, cases, targets, fix_config }, globals).await?.conclude(globals)
 }
 
 fn cases(args: &Args, config: &Config) -> Result<Vec<PlannedCase>> {
+    let named = !(args.suites.is_empty() && args.patterns.is_empty() && args.filters.is_empty());
+    if !args.kselftests.is_empty() && !named {
+        return Ok(Vec::new());
+    }
     let suites = if args.suites.is_empty() { &config.suites } else { &args.suites };
     let typed: Vec<_> = args.patterns.iter().chain(&args.filters).map(|typed| plan::pattern(typed)).collect();
     plan::select(suites, if typed.is_empty() { &config.cases } else { &typed })
@@ -146,11 +130,4 @@ fn list(cases: &[PlannedCase], globals: &Globals) -> Result<ExitCode> {
         ui::print(&rows)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn collect_garbage(host: &Host, config: &Config) {
-    let (size, age) = (config.cache.size.0, config.cache.age);
-    if let Err(error) = host.templates().collect(size, age, std::time::SystemTime::now()) {
-        tracing::warn!(%error, "cannot tidy the template cache");
-    }
 }

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod diagnosis;
 pub mod fragment;
+pub mod gnumakefile;
 pub mod kconfig;
 pub mod make;
 pub mod memory;

@@ -32,6 +32,8 @@ pub struct CommandLine {
     pub files: Vec<PathBuf>,
     /// Standard input.
     pub input: Vec<u8>,
+    /// Where the command starts; in our own working directory unless it is said.
+    pub directory: Option<PathBuf>,
     pub timeout: Duration,
     /// Give the command the second serial port as its terminal.
     pub terminal: bool,
@@ -78,7 +80,7 @@ impl PackedCommand {
         if let Some(file) = missing {
             return Err(crate::Error::usage(format!("no file {} on this host", file.display())));
         }
-        let directory = std::env::current_dir().ok();
+        let directory = command.directory.clone().or_else(|| std::env::current_dir().ok());
         let request = ExecRequest {
             argv: command.argv.clone(),
             environment: environment(),

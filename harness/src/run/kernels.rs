@@ -1,10 +1,11 @@
 //! The kernels of a run, fetched and named.
 
+use crate::kernel::tree::range::{self, Commit};
 use crate::kernel::{self, Cache, KernelBuild, KernelSpec};
 use crate::session::Session;
 use crate::ui::{self, Steps};
 use crate::{Error, Result};
-use gauntlet_results::KernelInfo;
+use gauntlet_results::{KernelInfo, Verdict};
 use std::path::Path;
 
 /// A kernel with the name its results go under.
@@ -12,6 +13,25 @@ use std::path::Path;
 pub struct NamedKernel {
     pub name: String,
     pub build: KernelBuild,
+}
+
+/// A kernel that a run should have had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unbuilt {
+    pub name: String,
+    /// FAIL when the sources do not build, INFRA when this machine could not.
+    pub verdict: Verdict,
+    pub reason: String,
+}
+
+/// The kernels that specs stand for.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    pub kernels: Vec<NamedKernel>,
+    /// Commits of a series that do not build; a single kernel that does not is an error.
+    pub unbuilt: Vec<Unbuilt>,
+    /// The commits of a series, the base first.
+    pub series: Vec<Commit>,
 }
 
 /// Resolves every spec (fetching or building what is missing) and names the kernels.
@@ -23,6 +43,19 @@ pub async fn resolve_kernels(
     cache: &Path,
     progress: ui::Progress,
 ) -> Result<Vec<NamedKernel>> {
+    let resolved = resolve_series(specs, cache, progress).await?;
+    match resolved.unbuilt.into_iter().next() {
+        None => Ok(resolved.kernels),
+        Some(Unbuilt { reason, verdict: Verdict::Infra, .. }) => Err(Error::infra(reason)),
+        Some(Unbuilt { reason, .. }) => Err(Error::usage(reason)),
+    }
+}
+
+/// The same, where a commit of a series `tree:DIR@BASE..TIP` may fail to build: that is a result.
+///
+/// # Errors
+/// When no kernel is named, a spec is wrong, or one that is no part of a series cannot be had.
+pub async fn resolve_series(specs: &[String], cache: &Path, progress: ui::Progress) -> Result<Resolved> {
     if specs.is_empty() {
         return Err(Error::usage("no kernel to run")
             .hint("name one: -k deb:6.1/cloud, -k path:arch/x86/boot/bzImage, -k tree:.")
@@ -30,17 +63,37 @@ pub async fn resolve_kernels(
     }
     let specs = specs.to_vec();
     let cache = cache.to_owned();
-    let builds = tokio::task::spawn_blocking(move || -> Result<Vec<KernelBuild>> {
-        let cache = Cache::at(cache)?;
-        let steps = Steps::new(progress);
-        specs
-            .iter()
-            .map(|text| kernel::resolve(&text.parse::<KernelSpec>()?, &cache, &|text: &str| steps.say(text)))
-            .collect()
-    })
-    .await
-    .map_err(|error| Error::infra("resolving kernels").because(error))??;
-    Ok(named(builds))
+    tokio::task::spawn_blocking(move || resolve_all(&specs, &Cache::at(cache)?, &Steps::new(progress)))
+        .await
+        .map_err(|error| Error::infra("resolving kernels").because(error))?
+}
+
+fn resolve_all(specs: &[String], cache: &Cache, steps: &Steps) -> Result<Resolved> {
+    let say = |text: &str| steps.say(text);
+    let (mut resolved, mut builds) = (Resolved::default(), Vec::new());
+    for text in specs {
+        let spec: KernelSpec = text.parse()?;
+        let Some(commits) = range::commits(&spec)? else {
+            builds.push(kernel::resolve(&spec, cache, &say)?);
+            continue;
+        };
+        for commit in commits {
+            match kernel::resolve(&commit.spec, cache, &say) {
+                Ok(build) => resolved.kernels.push(NamedKernel { name: commit.name.clone(), build }),
+                Err(error) if error.kind == crate::Kind::Interrupted => return Err(error),
+                Err(error) => resolved.unbuilt.push(unbuilt(&commit, &error)),
+            }
+            resolved.series.push(commit);
+        }
+    }
+    resolved.kernels.extend(named(builds));
+    Ok(resolved)
+}
+
+fn unbuilt(commit: &Commit, error: &Error) -> Unbuilt {
+    let verdict = if error.kind == crate::Kind::Infra { Verdict::Infra } else { Verdict::Fail };
+    let place = error.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    Unbuilt { name: commit.name.clone(), verdict, reason: format!("{place}{error}") }
 }
 
 /// The release is the name, unless two kernels share it; then the spec tells them apart.

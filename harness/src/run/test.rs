@@ -1,7 +1,8 @@
 //! The selftests: kernels × cases, one clone each.
 
 use super::case::{CasePolicy, run_case};
-use super::kernels::{NamedKernel, kernel_info};
+use super::kernels::{NamedKernel, Unbuilt, kernel_info};
+use super::programs::Broken;
 use super::repeat::{Repeat, Round};
 use super::sink::Sink;
 use crate::config::Expectation;
@@ -9,6 +10,7 @@ use crate::image::embedded;
 use crate::interrupt::Interrupt;
 use crate::kernel::KernelBuild;
 use crate::kernel::needs::{self, KernelFacts, Mode, unmet};
+use crate::kselftest::Program;
 use crate::plan::PlannedCase;
 use crate::session::{Host, Session, SessionOptions};
 use gauntlet_results::{Event, TestResult, Verdict};
@@ -22,7 +24,13 @@ use tokio::task::JoinSet;
 pub struct TestRun {
     pub host: Arc<Host>,
     pub kernels: Vec<NamedKernel>,
+    /// Kernels that cannot run, by name: whose fault that is, and why.
+    pub unbuilt: Vec<Unbuilt>,
     pub cases: Vec<PlannedCase>,
+    /// Programs of the kernel's own selftests.
+    pub programs: Vec<Program>,
+    /// What should have run and cannot: an error on every kernel.
+    pub broken: Vec<Broken>,
     pub options: SessionOptions,
     pub policy: CasePolicy,
     /// How often, in which order, with which seeds.
@@ -44,12 +52,17 @@ impl TestRun {
         for kernel in &self.kernels {
             hasher.update(kernel.build.image_digest.as_bytes());
         }
+        for program in &self.programs {
+            hasher.update(program.name.as_bytes());
+            hasher.update(program.digest().as_bytes());
+        }
         hasher.finalize().to_hex()[..32].to_owned()
     }
 
     /// Runs everything that is not finished yet. Ends early, between cases, when interrupted.
     pub async fn run(self, sink: Arc<Sink>) {
-        let names: Vec<String> = self.cases.iter().map(PlannedCase::name).collect();
+        let programs = self.programs.iter().map(|program| program.name.clone());
+        let names: Vec<String> = self.cases.iter().map(PlannedCase::name).chain(programs).collect();
         let times = self.repeat.rounds().unwrap_or(0);
         for kernel in &self.kernels {
             sink.send(Event::Planned { kernel: kernel.name.clone(), cases: names.clone(), times });
@@ -58,6 +71,11 @@ impl TestRun {
             sink.send(Event::Note {
                 text: format!("the order is shuffled: --shuffle={seed} gives it again"),
             });
+        }
+        for Unbuilt { name, verdict, reason } in &self.unbuilt {
+            let (kernel, reason) = (name.clone(), reason.clone());
+            sink.send(Event::Planned { kernel: kernel.clone(), cases: names.clone(), times });
+            sink.send(Event::KernelFailed { kernel, verdict: *verdict, reason, console: String::new() });
         }
         let slots = Arc::new(Semaphore::new(self.jobs));
         let this = Arc::new(self);
@@ -70,6 +88,7 @@ impl TestRun {
 
     async fn run_kernel(self: Arc<Self>, index: usize, slots: Arc<Semaphore>, sink: Arc<Sink>) {
         let kernel = &self.kernels[index];
+        self.settle_broken(kernel, &sink);
         let open = |case: &&PlannedCase| !sink.is_finished(&kernel.name, &case.name());
         let cases: Vec<PlannedCase> = self.cases.iter().filter(open).copied().collect();
         let cases = self.skip_unmet(kernel, cases, &sink);
@@ -109,6 +128,11 @@ impl TestRun {
             while self.repeat.until_fail && running.join_next().await.is_some() {}
         }
         while running.join_next().await.is_some() {}
+        let session = sessions.into_iter().flatten().next();
+        // A kernel that did not come up for the cases has been told already.
+        if session.is_some() || cases.is_empty() {
+            self.run_programs(index, session, &slots, &sink).await;
+        }
     }
 
     /// Interrupted, nowhere to store, or what was waited for has happened.
@@ -142,7 +166,7 @@ impl TestRun {
             .filter(|planned| match unmet(planned.needs(), &facts, mode) {
                 None => true,
                 Some(cause) => {
-                    let skipped = self.skipped(&kernel.name, planned, cause);
+                    let skipped = self.settled(&kernel.name, planned.name(), Verdict::Skip, cause);
                     sink.send(Event::CaseFinished(skipped));
                     false
                 }
@@ -150,12 +174,13 @@ impl TestRun {
             .collect()
     }
 
-    fn skipped(&self, kernel: &str, planned: &PlannedCase, cause: String) -> TestResult {
+    /// A result that no clone was needed for.
+    pub(super) fn settled(&self, kernel: &str, case: String, verdict: Verdict, reason: String) -> TestResult {
         TestResult {
             kernel: kernel.to_owned(),
-            case: planned.name(),
-            verdict: Verdict::Skip,
-            reason: cause,
+            case,
+            verdict,
+            reason,
             duration_ms: 0,
             guest_ns: None,
             output: String::new(),
@@ -171,7 +196,7 @@ impl TestRun {
     }
 
     /// The kernel with the round's seed; announced when it is the first.
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         kernel: &NamedKernel,
         (round, first): (Round, bool),
@@ -191,6 +216,7 @@ impl TestRun {
             Ok(session) => {
                 if first {
                     sink.send(Event::KernelReady(kernel_info(&kernel.name, &session)));
+                    self.unit_tests(kernel, &session, sink);
                 }
                 Some(session)
             }
@@ -227,7 +253,7 @@ impl TestRun {
     }
 
     /// A result that was recorded as a known failure is XFAIL, with the recorded reason.
-    fn with_expectation(&self, mut result: TestResult) -> TestResult {
+    pub(super) fn with_expectation(&self, mut result: TestResult) -> TestResult {
         let known =
             self.expectations.iter().find(|one| one.covers(&result.kernel, &result.case, result.verdict));
         if let Some(expectation) = known {

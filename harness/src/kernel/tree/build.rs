@@ -6,7 +6,7 @@ use super::program::{Call, MachinePrograms, Programs};
 use super::recipe::Recipe;
 use super::source::{Repository, Snapshot};
 use crate::error::Result;
-use crate::kernel::cache::{Cache, digest, unwritable};
+use crate::kernel::cache::{Cache, Lock, digest, unwritable};
 use crate::kernel::spec::TreeSpec;
 use crate::kernel::{KernelBuild, KernelSpec, Progress, entry};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,26 @@ pub fn resolve(spec: &TreeSpec, cache: &Cache, progress: Progress<'_>) -> Result
     let recipe = Recipe::of(spec, cache, progress)?;
     let builder = Builder { programs: &MachinePrograms, recipe, cache, progress };
     builder.resolve(spec)
+}
+
+/// The sources of a snapshot in a worktree of ours, and the right to work there.
+#[derive(Debug)]
+pub struct Workshop {
+    pub source: PathBuf,
+    _lock: Lock,
+}
+
+impl Workshop {
+    /// Waits until no other invocation works on the tree, and brings the worktree to the snapshot.
+    ///
+    /// Errors: infrastructure, when git or the disk fails.
+    pub fn open(repository: &Repository<'_>, snapshot: &Snapshot, cache: &Cache) -> Result<Workshop> {
+        let name = format!("trees/{}", digest(&repository.directory.to_string_lossy()));
+        let lock = cache.lock(&name)?;
+        let source = cache.path(Path::new(&name).join("source"))?;
+        repository.check_out(snapshot, &source)?;
+        Ok(Workshop { source, _lock: lock })
+    }
 }
 
 pub(super) struct Builder<'a> {
@@ -46,23 +66,19 @@ impl Builder<'_> {
     }
 
     fn build(&self, repository: &Repository<'_>, snapshot: &Snapshot, draft: &Path) -> Result<()> {
-        let name = format!("trees/{}", digest(&repository.directory.to_string_lossy()));
-        let _lock = self.cache.lock(&name)?;
-        let source = self.cache.path(Path::new(&name).join("source"))?;
+        (self.progress)(&format!("checking out {}", repository.subject(snapshot)));
+        let workshop = Workshop::open(repository, snapshot, self.cache)?;
         // One directory per configuration: going to and fro between two must not compile everything again.
         let folder = format!("build-{}", &digest(&format!("{:?}", self.recipe))[..12]);
-        let output = source.with_file_name(&folder);
+        let output = workshop.source.with_file_name(&folder);
         std::fs::create_dir_all(&output).map_err(|error| unwritable(&output, error))?;
-        let subject = repository.subject(snapshot);
-        (self.progress)(&format!("checking out {subject}"));
-        repository.check_out(snapshot, &source)?;
         let make = Make {
             programs: self.programs,
             recipe: &self.recipe,
             progress: self.progress,
-            source,
+            source: workshop.source.clone(),
             output,
-            subject,
+            subject: repository.subject(snapshot),
         };
         let mut memory = Memory::load(&make.output);
         let configured = make.configure(&mut memory);

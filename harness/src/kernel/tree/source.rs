@@ -68,6 +68,26 @@ impl<'a> Repository<'a> {
         }
     }
 
+    /// What these paths of the snapshot hold; a path that is not there counts as empty.
+    pub fn digest_of(&self, snapshot: &Snapshot, paths: &[&str]) -> Result<String> {
+        let arguments = ["ls-tree", &snapshot.tree, "--"].into_iter().chain(paths.iter().copied());
+        self.run(self.call(&arguments.collect::<Vec<_>>()))
+    }
+
+    /// Files that the working tree has changed against HEAD, new ones included; when there are none, those of the last
+    /// commit. With them the lines of the change.
+    pub fn change(&self) -> Result<String> {
+        // Without an index of its own this would refresh the user's.
+        let uncommitted =
+            self.git(["--no-optional-locks", "diff", "--no-ext-diff", "--no-color", "-U0", "HEAD"])?;
+        let new = self.git(["--no-optional-locks", "ls-files", "--others", "--exclude-standard"])?;
+        if !uncommitted.is_empty() || !new.is_empty() {
+            let new: String = new.lines().map(|path| format!("+++ b/{path}\n")).collect();
+            return Ok(format!("{uncommitted}\n{new}"));
+        }
+        self.git(["show", "--no-ext-diff", "--no-color", "--format=", "-U0", "HEAD"])
+    }
+
     /// Hash and subject of the base, then of every commit that the tip contains and the base does not, oldest first.
     pub fn between(&self, base: &str, tip: &str) -> Result<Vec<(String, String)>> {
         let [base, tip] = [base, tip].map(|typed| self.revision(&format!("{typed}^{{commit}}"), typed));
