@@ -2,12 +2,15 @@
 //!
 //! The document is Documentation/scheduler/sched-deadline.rst of the kernel tree.
 
-use crate::{Case, CaseResult, Context, Need, Suite};
+use crate::{Case, CaseResult, Context, Need, Suite, skip};
 
 mod admission;
 mod attributes;
+mod cpus;
 mod enforcement;
 mod inheritance;
+mod isolation;
+mod lending;
 mod parameters;
 mod support;
 
@@ -25,6 +28,18 @@ const fn case(name: &'static str, cites: &'static str, run: fn(&Context) -> Case
 /// Judged in virtual time only: on a loaded host a guest's clock runs while its processor does not.
 const fn exact(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
     Case { needs: &[Need::Exact], ..case(name, cites, run) }
+}
+
+/// Through futexes with priority inheritance.
+const fn lending(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
+    Case { needs: &[Need::Config("FUTEX_PI")], ..case(name, cites, run) }
+}
+
+fn in_virtual_time(context: &Context) -> CaseResult {
+    if !context.exact {
+        skip!("wrong mode: budgets are judged in exact mode only");
+    }
+    Ok(())
 }
 
 const CASES: &[Case] = &[
@@ -59,6 +74,31 @@ const CASES: &[Case] = &[
         "sched_setattr(2) ERRORS: E2BIG, the size field is updated",
         attributes::set_sizes,
     ),
+    case(
+        "priority_of_a_deadline_task_is_refused",
+        "sched(7): static priority 0 for all but SCHED_FIFO and SCHED_RR",
+        attributes::priority_is_refused,
+    ),
+    Case {
+        needs: &[Need::Since {
+            major: 5,
+            minor: 3,
+            what: "SCHED_FLAG_KEEP_POLICY and SCHED_FLAG_KEEP_PARAMS",
+        }],
+        ..case(
+            "keep_flags_keep_policy_and_parameters",
+            "include/uapi/linux/sched.h: SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_KEEP_PARAMS",
+            attributes::keep_flags,
+        )
+    },
+    Case {
+        needs: &[Need::Since { major: 5, minor: 3, what: "utilization clamps" }],
+        ..case(
+            "utilization_clamps_need_their_fields",
+            "scheduler/sched-util-clamp.rst: sched_util_min, sched_util_max",
+            attributes::clamps_need_their_fields,
+        )
+    },
     case("getattr_size_is_obeyed", "sched_getattr(2): size, EINVAL", attributes::get_sizes),
     case(
         "bad_process_or_pointer_is_refused",
@@ -80,6 +120,33 @@ const CASES: &[Case] = &[
         "sched(7): Resetting scheduling policy for child processes",
         inheritance::reset_on_fork,
     ),
+    case(
+        "thread_of_a_deadline_task_is_refused",
+        "sched(7): a SCHED_DEADLINE thread's fork(2) fails with EAGAIN; pthread_create(3)",
+        inheritance::thread_creation_is_refused,
+    ),
+    case("exec_keeps_the_policy", "sched(7): preserved across execve(2)", inheritance::exec_keeps_the_policy),
+    case(
+        "unprivileged_task_may_only_leave_the_policy",
+        "sched(7): Privileges and resource limits; CAP_SYS_NICE",
+        inheritance::unprivileged_task_may_only_leave,
+    ),
+    Case {
+        needs: &[Need::Cpus(2), Need::Config("CPUSETS")],
+        ..case(
+            "cpuset_partition_takes_deadline_tasks",
+            "sched-deadline.rst, section 5: exclusive cpusets; cgroup-v2.rst, cpuset.cpus.partition",
+            cpus::cpuset_partition_takes_deadline_tasks,
+        )
+    },
+    Case {
+        needs: &[Need::Cpus(2), Need::Config("HOTPLUG_CPU")],
+        ..case(
+            "needed_cpu_cannot_go_offline",
+            "sched-deadline.rst, section 4; core-api/cpu_hotplug.rst",
+            cpus::needed_cpu_cannot_go_offline,
+        )
+    },
     Case {
         needs: &[Need::Cpus(2)],
         ..case(
@@ -124,4 +191,62 @@ const CASES: &[Case] = &[
         enforcement::yield_waits,
     ),
     exact("overrun_is_told_by_sigxcpu", "sched(7): SCHED_FLAG_DL_OVERRUN", enforcement::overrun_signal),
+    exact(
+        "budget_is_kept_against_a_fifo_hog",
+        "sched(7): SCHED_DEADLINE threads have the highest priority",
+        isolation::budget_is_kept_against_a_fifo_hog,
+    ),
+    exact(
+        "earlier_deadline_runs_first",
+        "sched-deadline.rst, section 2.1: EDF",
+        isolation::earlier_deadline_runs_first,
+    ),
+    exact(
+        "jobs_meet_their_deadlines_under_load",
+        "sched-deadline.rst, section 3; sched(7): sched_period",
+        isolation::jobs_meet_their_deadlines_under_load,
+    ),
+    exact(
+        "budget_is_one_for_each_period",
+        "sched-deadline.rst, section 2.1: a deadline shorter than the period",
+        isolation::budget_is_one_for_each_period,
+    ),
+    exact(
+        "wakeups_bring_no_new_budget",
+        "sched-deadline.rst, section 2.1: CBS, when a task wakes up",
+        isolation::wakeups_bring_no_new_budget,
+    ),
+    exact(
+        "admitted_hog_starves_nobody",
+        "sched-deadline.rst, section 4: a fraction is left to other tasks",
+        isolation::admitted_hog_starves_nobody,
+    ),
+    exact(
+        "reclaiming_hog_gets_unused_bandwidth",
+        "sched-deadline.rst, section 2.2: GRUB, SCHED_FLAG_RECLAIM",
+        isolation::reclaiming_hog_gets_unused_bandwidth,
+    ),
+    exact(
+        "reclaiming_leaves_others_their_budget",
+        "sched-deadline.rst, section 2.2: GRUB, SCHED_FLAG_RECLAIM",
+        isolation::reclaiming_leaves_others_their_budget,
+    ),
+    lending(
+        "owner_of_a_lock_inherits_the_deadline",
+        "futex(2) Priority-inheritance futexes; sched-deadline.rst, section 5.1",
+        lending::owner_inherits_the_deadline,
+    ),
+    lending(
+        "inherited_deadline_ends_with_the_waiter",
+        "futex(2) Priority-inheritance futexes; locking/rt-mutex-design.rst",
+        lending::inherited_deadline_ends_with_the_waiter,
+    ),
+    Case {
+        needs: &[Need::Exact, Need::Config("FUTEX_PI")],
+        ..case(
+            "deadline_task_does_not_wait_for_a_hog",
+            "futex(2): priority inversion; locking/pi-futex.rst",
+            lending::deadline_task_does_not_wait_for_a_hog,
+        )
+    },
 ];

@@ -1,10 +1,13 @@
 //! Flags, sizes and pointers of sched_setattr(2) and sched_getattr(2).
 
-use super::support::{Attributes, FIRST_SIZE, MILLISECOND, SIZE, Sleeper};
+use super::support::{
+    Attributes, CLAMP_MAX, CLAMP_MIN, FIRST_SIZE, KEEP_PARAMETERS, KEEP_POLICY, MILLISECOND, RECLAIM,
+    SCHED_DEADLINE, SIZE, Sleeper,
+};
 use crate::case::{exists, fails_with, setup, succeeds};
 use crate::sys::Errno;
 use crate::{CaseResult, Context, check, check_eq, syscall};
-use libc::{E2BIG, EFAULT, EINVAL, ESRCH};
+use libc::{E2BIG, EFAULT, EINVAL, EOPNOTSUPP, ESRCH};
 
 const GOOD: Attributes = Attributes::deadline(MILLISECOND, 10 * MILLISECOND, 100 * MILLISECOND);
 
@@ -136,5 +139,67 @@ pub fn bad_process_or_pointer(_: &Context) -> CaseResult {
         fails_with("sched_getattr without room", null, EINVAL)?;
         let unmapped = syscall!(libc::SYS_sched_getattr, 0, 8, SIZE, 0);
         fails_with("sched_getattr to no address", unmapped, EFAULT)
+    }
+}
+
+/// A static priority is for SCHED_FIFO and SCHED_RR.
+pub fn priority_is_refused(_: &Context) -> CaseResult {
+    let sleeper = Sleeper::new()?;
+    for priority in [1, 99, 100, u32::MAX] {
+        let set = exists("sched_setattr", Attributes { priority, ..GOOD }.set(sleeper.process))?;
+        fails_with(&format!("SCHED_DEADLINE with a priority of {priority}"), set, EINVAL)?;
+    }
+    is_untouched(&sleeper)
+}
+
+pub fn keep_flags(_: &Context) -> CaseResult {
+    let sleeper = Sleeper::new()?;
+    succeeds("SCHED_DEADLINE", exists("sched_setattr", GOOD.flags(RECLAIM).set(sleeper.process))?)?;
+    let other = Attributes::deadline(2 * MILLISECOND, 20 * MILLISECOND, 50 * MILLISECOND);
+    let read = || setup("sched_getattr", Attributes::get(sleeper.process));
+    // Whatever policy the structure names.
+    let request = Attributes { policy: 0, ..other.flags(KEEP_POLICY) };
+    succeeds("new parameters with SCHED_FLAG_KEEP_POLICY", request.set(sleeper.process))?;
+    let told = read()?;
+    check_eq!(
+        (told.policy, told.runtime, told.deadline, told.period),
+        (SCHED_DEADLINE, other.runtime, other.deadline, other.period),
+        "policy and parameters after SCHED_FLAG_KEEP_POLICY"
+    );
+    // Whatever parameters it holds.
+    for flags in [KEEP_PARAMETERS, KEEP_PARAMETERS | KEEP_POLICY] {
+        let request = Attributes { policy: SCHED_DEADLINE, ..GOOD.flags(flags) };
+        succeeds("the same parameters with SCHED_FLAG_KEEP_PARAMS", request.set(sleeper.process))?;
+        let told = read()?;
+        check_eq!(
+            (told.policy, told.runtime, told.deadline, told.period),
+            (SCHED_DEADLINE, other.runtime, other.deadline, other.period),
+            "policy and parameters after sched_flags {flags:#x}"
+        );
+    }
+    Ok(())
+}
+
+/// Utilization clamps are the fields behind the first version of the structure.
+pub fn clamps_need_their_fields(_: &Context) -> CaseResult {
+    let sleeper = Sleeper::new()?;
+    let clamped = |utilization: [u32; 2], size: usize| {
+        let flags = CLAMP_MIN | CLAMP_MAX;
+        Attributes { size: size as u32, flags, utilization, ..Attributes::default() }.set(sleeper.process)
+    };
+    fails_with("clamps in the first, shorter structure", clamped([0, 0], FIRST_SIZE), EINVAL)?;
+    match exists("sched_setattr", clamped([128, 512], SIZE))? {
+        // Without CONFIG_UCLAMP_TASK, for any value.
+        Err(Errno(EOPNOTSUPP)) => {
+            fails_with("clamps that are no clamps", clamped([2000, 100], SIZE), EOPNOTSUPP)
+        }
+        other => {
+            succeeds("clamps of 128 and 512", other)?;
+            let told = setup("sched_getattr", Attributes::get(sleeper.process))?;
+            check_eq!(told.utilization, [128, 512], "clamps read back");
+            fails_with("a clamp of 1025", clamped([128, 1025], SIZE), EINVAL)?;
+            fails_with("a lower clamp above the upper", clamped([513, 512], SIZE), EINVAL)?;
+            succeeds("clamps at their limits", clamped([0, 1024], SIZE)).map(drop)
+        }
     }
 }

@@ -3,46 +3,25 @@
 //! A budget is looked at in ticks, so one period may overrun by a tick; the overrun is taken from the next one,
 //! so a sum over periods is off by one tick at most (sched-deadline.rst, section 2.1). A tick is 10 ms at worst.
 
+use super::in_virtual_time;
 use super::support::{Attributes, MILLISECOND, OVERRUN};
 use crate::case::{exists, setup, succeeds};
 use crate::child::isolated;
+use crate::scheduling::{compute, compute_for, compute_until, now, used};
 use crate::sys::{Errno, check as result_of};
-use crate::{CaseResult, Context, Stop, check, skip};
+use crate::{CaseResult, Context, check};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const TICK: u64 = 10 * MILLISECOND;
+pub const TICK: u64 = 10 * MILLISECOND;
 /// A quarter of a processor.
-const QUARTER: Attributes = Attributes::deadline(20 * MILLISECOND, 80 * MILLISECOND, 80 * MILLISECOND);
-const PERIODS: u64 = 5;
-
-fn clock(clock: libc::clockid_t) -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is ours.
-    unsafe { libc::clock_gettime(clock, &raw mut now) };
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
-}
-
-fn in_virtual_time(context: &Context) -> CaseResult {
-    if !context.exact {
-        skip!("wrong mode: budgets are judged in exact mode only");
-    }
-    Ok(())
-}
-
-/// Some microseconds of work. No `pause` instruction: an emulator takes it for a reason to look around, which is slow.
-fn compute() {
-    for step in 0..1000 {
-        std::hint::black_box(step);
-    }
-}
+pub const QUARTER: Attributes = Attributes::deadline(20 * MILLISECOND, 80 * MILLISECOND, 80 * MILLISECOND);
+pub const PERIODS: u64 = 5;
 
 /// Computes for [`PERIODS`] periods; processor time used meanwhile.
-fn hog() -> u64 {
-    let (start, used) = (clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_THREAD_CPUTIME_ID));
-    while clock(libc::CLOCK_MONOTONIC) - start < PERIODS * QUARTER.period {
-        compute();
-    }
-    clock(libc::CLOCK_THREAD_CPUTIME_ID) - used
+pub fn hog() -> u64 {
+    let before = used();
+    compute_until(now() + PERIODS * QUARTER.period);
+    used() - before
 }
 
 pub fn hog_is_throttled(context: &Context) -> CaseResult {
@@ -94,7 +73,7 @@ pub fn yield_waits(context: &Context) -> CaseResult {
         for _ in 0..4 {
             // SAFETY: no arguments.
             setup("sched_yield", result_of(unsafe { libc::sched_yield() }.into()))?;
-            let now = clock(libc::CLOCK_MONOTONIC);
+            let now = now();
             if let Some(before) = last.replace(now) {
                 let slept = now - before;
                 check!(
@@ -121,22 +100,47 @@ fn count_overruns() -> Result<(), Errno> {
     if old == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
 }
 
+/// The signals that a child gets while it does something with these flags.
+fn signals_of(flags: u64, work: fn() -> CaseResult, judge: fn(u32) -> CaseResult) -> CaseResult {
+    isolated(|| {
+        setup("signal", count_overruns())?;
+        succeeds("SCHED_DEADLINE", exists("sched_setattr", QUARTER.flags(flags).set(0))?)?;
+        work()?;
+        judge(SIGNALS.load(Ordering::Relaxed))
+    })
+}
+
+fn overrun_always() -> CaseResult {
+    hog();
+    Ok(())
+}
+
+/// A quarter of the budget in every period.
+fn overrun_never() -> CaseResult {
+    for _ in 0..PERIODS {
+        compute_for(QUARTER.runtime / 4);
+        // SAFETY: no arguments.
+        setup("sched_yield", result_of(unsafe { libc::sched_yield() }.into()))?;
+    }
+    Ok(())
+}
+
 pub fn overrun_signal(context: &Context) -> CaseResult {
     in_virtual_time(context)?;
-    let signals = |flags: u64, check: fn(u32) -> CaseResult| {
-        isolated(|| {
-            setup("signal", count_overruns())?;
-            succeeds("SCHED_DEADLINE", exists("sched_setattr", QUARTER.flags(flags).set(0))?)?;
-            hog();
-            check(SIGNALS.load(Ordering::Relaxed))
-        })
-    };
-    signals(OVERRUN, |count| match count {
-        0 => Err(Stop::Fail("a hog with SCHED_FLAG_DL_OVERRUN got no SIGXCPU".into())),
-        _ => Ok(()),
+    signals_of(OVERRUN, overrun_always, |count| {
+        let expected = PERIODS as u32 - 1..=PERIODS as u32 + 2;
+        check!(
+            expected.contains(&count),
+            "a hog got {count} SIGXCPU in {PERIODS} periods, due are {expected:?}"
+        );
+        Ok(())
     })?;
-    signals(0, |count| match count {
-        0 => Ok(()),
-        _ => Err(Stop::Fail(format!("a hog without SCHED_FLAG_DL_OVERRUN got {count} SIGXCPU"))),
+    signals_of(0, overrun_always, |count| {
+        check!(count == 0, "a hog without SCHED_FLAG_DL_OVERRUN got {count} SIGXCPU");
+        Ok(())
+    })?;
+    signals_of(OVERRUN, overrun_never, |count| {
+        check!(count == 0, "a task within its budget got {count} SIGXCPU");
+        Ok(())
     })
 }

@@ -92,3 +92,52 @@ pub fn restricted_affinity(_: &Context) -> CaseResult {
     );
     Ok(())
 }
+
+pub fn thread_creation_is_refused(_: &Context) -> CaseResult {
+    isolated(|| {
+        succeeds("SCHED_DEADLINE", exists("sched_setattr", HALF.set(0))?)?;
+        let started = std::thread::Builder::new().spawn(|| {});
+        let errno = started.as_ref().err().and_then(std::io::Error::raw_os_error);
+        check_eq!(errno, Some(libc::EAGAIN), "a thread of a deadline task");
+        let reset = HALF.flags(RESET_ON_FORK);
+        succeeds("SCHED_FLAG_RESET_ON_FORK", reset.set(0))?;
+        let Ok(thread) = std::thread::Builder::new().spawn(|| Attributes::get(0).map(|own| own.policy))
+        else {
+            return Err(Stop::Fail("a thread of a deadline task with the flag: refused, must start".into()));
+        };
+        check_eq!(thread.join().ok(), Some(Ok(0)), "policy of the thread");
+        Ok(())
+    })
+}
+
+pub fn exec_keeps_the_policy(_: &Context) -> CaseResult {
+    let ending = crate::child::run(|| {
+        succeeds("SCHED_DEADLINE", exists("sched_setattr", HALF.set(0))?)?;
+        let mode = format!("{}priority\0", crate::helper::PREFIX);
+        let arguments = [mode.as_ptr(), std::ptr::null()];
+        let path = c"/proc/self/exe".as_ptr();
+        // SAFETY: path, arguments and their end live until the new program replaces them.
+        setup("execve", unsafe { syscall!(libc::SYS_execve, path, arguments.as_ptr(), 0) }).map(drop)
+    })?;
+    if let crate::child::Ending::Returned(result) = ending {
+        return result;
+    }
+    let expected = crate::child::Ending::Exited(10 * SCHED_DEADLINE.cast_signed());
+    check_eq!(ending, expected, "exit status after execve: ten times the policy");
+    Ok(())
+}
+
+/// A deadline task without privilege may become a normal one, and no other deadline task.
+pub fn unprivileged_task_may_only_leave(_: &Context) -> CaseResult {
+    crate::child::needs_root()?;
+    isolated(|| {
+        succeeds("SCHED_DEADLINE", exists("sched_setattr", HALF.set(0))?)?;
+        crate::child::drop_privileges()?;
+        let less = Attributes::deadline(MILLISECOND, 100 * MILLISECOND, 100 * MILLISECOND);
+        fails_with("other parameters without privilege", less.set(0), libc::EPERM)?;
+        check_eq!(succeeds("sched_getattr", Attributes::get(0))?, HALF, "attributes after the refusal");
+        let normal = Attributes { size: HALF.size, ..Attributes::default() };
+        succeeds("return to SCHED_OTHER without privilege", normal.set(0))?;
+        fails_with("SCHED_DEADLINE again", HALF.set(0), libc::EPERM)
+    })
+}

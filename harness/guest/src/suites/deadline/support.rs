@@ -9,9 +9,12 @@ pub const SCHED_DEADLINE: u32 = 6;
 pub const RESET_ON_FORK: u64 = 0x01;
 pub const RECLAIM: u64 = 0x02;
 pub const OVERRUN: u64 = 0x04;
+pub const KEEP_POLICY: u64 = 0x08;
+pub const KEEP_PARAMETERS: u64 = 0x10;
+pub const CLAMP_MIN: u64 = 0x20;
+pub const CLAMP_MAX: u64 = 0x40;
 
-pub const MICROSECOND: u64 = 1_000;
-pub const MILLISECOND: u64 = 1_000_000;
+pub use crate::scheduling::{MICROSECOND, MILLISECOND};
 
 /// Size of the first version of [`Attributes`], all that SCHED_DEADLINE needs.
 pub const FIRST_SIZE: usize = 48;
