@@ -6,7 +6,6 @@ use crate::{Case, CaseResult, Context, Need, Suite, skip};
 
 mod admission;
 mod attributes;
-mod cpus;
 mod enforcement;
 mod inheritance;
 mod isolation;
@@ -131,22 +130,6 @@ const CASES: &[Case] = &[
         "sched(7): Privileges and resource limits; CAP_SYS_NICE",
         inheritance::unprivileged_task_may_only_leave,
     ),
-    Case {
-        needs: &[Need::Cpus(2), Need::Config("CPUSETS")],
-        ..case(
-            "cpuset_partition_takes_deadline_tasks",
-            "sched-deadline.rst, section 5: exclusive cpusets; cgroup-v2.rst, cpuset.cpus.partition",
-            cpus::cpuset_partition_takes_deadline_tasks,
-        )
-    },
-    Case {
-        needs: &[Need::Cpus(2), Need::Config("HOTPLUG_CPU")],
-        ..case(
-            "needed_cpu_cannot_go_offline",
-            "sched-deadline.rst, section 4; core-api/cpu_hotplug.rst",
-            cpus::needed_cpu_cannot_go_offline,
-        )
-    },
     Case {
         needs: &[Need::Cpus(2)],
         ..case(

@@ -26,6 +26,46 @@ const fn with_image(name: &'static str, cites: &'static str, run: fn(&Context) -
 
 const CASES: &[Case] = &[
     case("unknown_flag_is_refused", "kexec_load(2) ERRORS: EINVAL, invalid flags", images::unknown_flags),
+    Case {
+        needs: &[Need::Before {
+            major: 6,
+            minor: 7,
+            what: "refusal of the flag 8, KEXEC_FILE_DEBUG since then",
+        }],
+        ..with_image(
+            "debug_flag_is_refused_before_its_time",
+            "kexec_load(2) ERRORS: EINVAL, invalid flags",
+            images::debug_flag_before_its_time,
+        )
+    },
+    Case {
+        needs: &[Need::Since { major: 6, minor: 7, what: "KEXEC_FILE_DEBUG" }],
+        ..with_image(
+            "debug_flag_makes_the_load_tell",
+            "kexec_load(2); include/uapi/linux/kexec.h: KEXEC_FILE_DEBUG",
+            images::debug_flag,
+        )
+    },
+    with_image(
+        "unreadable_file_is_refused",
+        "kexec_load(2) ERRORS: EBADF; EINVAL, EFBIG and ETXTBSY of kernel_read_file_from_fd",
+        images::unreadable_files,
+    ),
+    with_image(
+        "initrd_beyond_its_limit_is_refused",
+        "Documentation/arch/x86/boot.rst, initrd_addr_max; kexec_load(2) ERRORS: EADDRNOTAVAIL",
+        images::initrd_beyond_its_limit,
+    ),
+    with_image(
+        "unload_ignores_other_arguments",
+        "kexec_load(2) KEXEC_FILE_UNLOAD: unload the currently loaded kernel",
+        images::unload_ignores_the_rest,
+    ),
+    with_image(
+        "old_call_without_segments_unloads",
+        "kexec_load(2): nr_segments of 0",
+        images::old_call_unloads,
+    ),
     case(
         "bad_kernel_descriptor_is_refused",
         "kexec_load(2) ERRORS: EBADF, kernel_fd is not valid",
@@ -77,6 +117,27 @@ const CASES: &[Case] = &[
         permission::unprivileged_user,
     ),
     with_image(
+        "capability_decides_and_not_the_user",
+        "kexec_load(2) ERRORS: EPERM, no CAP_SYS_BOOT; capabilities(7)",
+        permission::capability_decides,
+    ),
+    Case {
+        needs: &[Need::Config("USER_NS")],
+        ..with_image(
+            "root_of_a_user_namespace_is_refused",
+            "user_namespaces(7): capabilities are of the namespace; kexec_load(2)",
+            permission::namespaces_root_is_refused,
+        )
+    },
+    Case {
+        needs: &[Need::Config("SECURITY_LOCKDOWN_LSM"), Need::Config("KEXEC_SIG")],
+        ..with_image(
+            "lockdown_refuses_unsigned_images",
+            "kernel_lockdown(7): only validly signed binaries may be kexec'd",
+            permission::lockdown_refuses_unsigned_images,
+        )
+    },
+    with_image(
         "disabled_kexec_stays_disabled",
         "Documentation/admin-guide/sysctl/kernel.rst: kexec_load_disabled",
         permission::disabled_for_good,
@@ -94,6 +155,19 @@ const CASES: &[Case] = &[
         "reboot(2) LINUX_REBOOT_CMD_KEXEC: EINVAL when nothing was loaded",
         reboot::nothing_loaded,
     ),
+    with_image(
+        "reboot_without_privilege_or_magic_is_refused",
+        "reboot(2) ERRORS: EINVAL, EPERM; Behavior inside PID namespaces",
+        reboot::unprivileged_or_malformed,
+    ),
+    Case {
+        files: &[FileNeed::KernelImage, FileNeed::AgentInitrd],
+        ..case(
+            "longest_command_line_arrives_whole",
+            "kexec_load(2): cmdline; Documentation/arch/x86/boot.rst, cmdline_size",
+            reboot::with_the_longest_command_line,
+        )
+    },
     Case {
         files: &[FileNeed::KernelImage, FileNeed::AgentInitrd],
         splats: &[],

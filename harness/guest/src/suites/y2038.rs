@@ -1,7 +1,7 @@
 //! Times beyond 2038-01-19T03:14:07Z, which 32 bits with a sign cannot tell, and beyond 2106, which they cannot
 //! without one either.
 
-use crate::{Case, Need, Suite, cases};
+use crate::{Case, FileNeed, Need, Suite, cases};
 
 mod clock;
 mod compat;
@@ -26,6 +26,12 @@ pub const SUITE: Suite = Suite {
 const IA32: Need = Need::Config("IA32_EMULATION");
 const TIME64: Need = Need::Since { major: 5, minor: 1, what: "time64 calls of 32-bit programs" };
 const SYSVIPC: Need = Need::Config("SYSVIPC");
+
+const LOOP: Need = Need::Module { symbol: "BLK_DEV_LOOP", module: "loop" };
+const EXT4: Need = Need::Module { symbol: "EXT4_FS", module: "ext4" };
+const BTRFS: Need = Need::Module { symbol: "BTRFS_FS", module: "btrfs" };
+const EXT4_DISK: FileNeed = FileNeed::Filesystem("ext4");
+const BTRFS_DISK: FileNeed = FileNeed::Filesystem("btrfs");
 
 const CASES: &[Case] = cases! {
     clock_runs_through_the_end_of_32_bits: "clock_gettime(2), time(2), gettimeofday(2): time_t; clock_settime(2)";
@@ -55,6 +61,8 @@ const CASES: &[Case] = cases! {
     hugetlbfs_keeps_times_beyond_32_bits: "utimensat(2), inode(7)", needs [Need::Config("HUGETLBFS")];
     mqueue_keeps_times_beyond_32_bits: "utimensat(2), inode(7); mq_overview(7)", needs [Need::Config("POSIX_MQUEUE")];
     cgroup2_keeps_times_beyond_32_bits: "utimensat(2), inode(7)", needs [Need::Config("CGROUPS")];
+    ext4_keeps_times_beyond_32_bits: "utimensat(2), inode(7); filesystems/ext4/inodes.rst: timestamps to 2446", needs [LOOP, EXT4], files [EXT4_DISK];
+    btrfs_keeps_times_beyond_32_bits: "utimensat(2), inode(7); btrfs(5)", needs [LOOP, BTRFS], files [BTRFS_DISK];
     every_kind_of_file_keeps_times_beyond_32_bits: "utimensat(2) AT_SYMLINK_NOFOLLOW; inode(7)";
     nameless_inodes_are_of_today: "fstat(2): st_mtime, st_ctime of pipes and memory";
 

@@ -1,5 +1,6 @@
-//! `gauntlet-cases list` and `gauntlet-cases run SUITE/CASE`: for developing cases without a machine. A case that
-//! wants files looks for them in the folder that `GAUNTLET_FILES` names.
+//! `gauntlet-cases list` and `gauntlet-cases run SUITE/CASE [exact]`: for developing cases without a machine, or under
+//! `gauntlet exec --exact`, where `exact` says that time is virtual. A case that wants files looks for them in the
+//! folder that `GAUNTLET_FILES` names.
 
 use gauntlet_guest::{Context, Stop, suites};
 use std::process::ExitCode;
@@ -12,15 +13,15 @@ pub fn run(arguments: &[String]) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        [_, "run", name] => run_case(name),
+        [_, "run", name, ref options @ ..] => run_case(name, options),
         _ => {
-            eprintln!("usage: gauntlet-cases list | run SUITE/CASE");
+            eprintln!("usage: gauntlet-cases list | run SUITE/CASE [exact]");
             ExitCode::from(2)
         }
     }
 }
 
-fn run_case(name: &str) -> ExitCode {
+fn run_case(name: &str, options: &[&str]) -> ExitCode {
     let Some((_, case)) = suites::find(name) else {
         eprintln!("error: no case {name}; `gauntlet-cases list` shows them all");
         return ExitCode::from(2);
@@ -32,7 +33,7 @@ fn run_case(name: &str) -> ExitCode {
     }
     let context = Context {
         seed: 1,
-        exact: false,
+        exact: options.contains(&"exact"),
         scratch: scratch.clone(),
         files: std::env::var_os("GAUNTLET_FILES").map_or_else(|| scratch.join("files"), Into::into),
         region: None,

@@ -12,6 +12,7 @@ use libc::{SCHED_FIFO, SCHED_OTHER};
 /// Words of the shared page.
 const END: usize = 0;
 const USED: usize = 1;
+const GATE: usize = 2;
 
 /// Deadline tasks may not be bound to a CPU, so there must be only one for them to meet.
 fn on_one_cpu(context: &Context) -> CaseResult {
@@ -26,27 +27,36 @@ fn become_deadline(attributes: &Attributes) -> CaseResult {
     succeeds("SCHED_DEADLINE", exists("sched_setattr", attributes.set(0))?).map(drop)
 }
 
-/// A task of another policy that takes all it can get until the end; tells the milliseconds it got.
+/// Becomes a deadline task and lets the rivals begin, which would keep this process from it otherwise.
+fn begin(shared: &Shared, attributes: &Attributes) -> CaseResult {
+    become_deadline(attributes)?;
+    shared.word(GATE).open(1);
+    Ok(())
+}
+
+/// Takes all it can get until the end; tells the milliseconds it got.
+fn compete(shared: &Shared) -> CaseResult {
+    shared.word(GATE).wait_while(0);
+    while shared.word(END).get() == 0 {
+        compute();
+        shared.word(USED).set((used() / MILLISECOND) as u32);
+    }
+    Ok(())
+}
+
+/// A task of another policy that competes.
 fn rival(shared: &Shared, policy: i32, priority: i32) -> Result<Task, Stop> {
     Task::start(|| {
         setup("sched_setscheduler", set_policy(0, policy, priority))?;
-        while shared.word(END).get() == 0 {
-            compute();
-            shared.word(USED).set((used() / MILLISECOND) as u32);
-        }
-        Ok(())
+        compete(shared)
     })
 }
 
-/// A deadline task that does so until the end.
+/// A deadline task that competes.
 fn deadline_rival(shared: &Shared, attributes: Attributes) -> Result<Task, Stop> {
     Task::start(move || {
         become_deadline(&attributes)?;
-        while shared.word(END).get() == 0 {
-            compute();
-            shared.word(USED).set((used() / MILLISECOND) as u32);
-        }
-        Ok(())
+        compete(shared)
     })
 }
 
@@ -54,10 +64,11 @@ fn deadline_rival(shared: &Shared, attributes: Attributes) -> Result<Task, Stop>
 fn beside(shared: &Shared, rivals: Vec<Task>, body: impl FnOnce() -> CaseResult) -> CaseResult {
     let verdict = crate::child::isolated(|| {
         let result = body();
+        // Also when it did not come to let the rivals begin.
         shared.word(END).set(1);
+        shared.word(GATE).open(1);
         result
     });
-    shared.word(END).set(1);
     rivals.into_iter().try_for_each(Task::finish)?;
     verdict
 }
@@ -73,7 +84,7 @@ pub fn budget_is_kept_against_a_fifo_hog(context: &Context) -> CaseResult {
     let shared = Shared::new()?;
     let rivals = vec![rival(&shared, SCHED_FIFO, 99)?];
     beside(&shared, rivals, || {
-        become_deadline(&QUARTER)?;
+        begin(&shared, &QUARTER)?;
         let used = hog();
         let least = (PERIODS - 1) * QUARTER.runtime - TICK;
         check!(used >= least, "beside SCHED_FIFO 99, {used} ns of the due {least} ns were given");
@@ -90,7 +101,7 @@ pub fn earlier_deadline_runs_first(context: &Context) -> CaseResult {
     let shared = Shared::new()?;
     let rivals = vec![deadline_rival(&shared, long)?];
     beside(&shared, rivals, || {
-        become_deadline(&short)?;
+        begin(&shared, &short)?;
         for _ in 0..6 {
             yield_now()?;
             let start = now();
@@ -117,7 +128,7 @@ pub fn jobs_meet_their_deadlines_under_load(context: &Context) -> CaseResult {
         rival(&shared, SCHED_FIFO, 99)?,
     ];
     beside(&shared, rivals, || {
-        become_deadline(&job)?;
+        begin(&shared, &job)?;
         yield_now()?;
         let first = now();
         for number in 0..8 {
@@ -189,7 +200,7 @@ pub fn admitted_hog_starves_nobody(context: &Context) -> CaseResult {
         let shared = Shared::new()?;
         let rivals = vec![rival(&shared, policy, priority)?];
         beside(&shared, rivals, || {
-            become_deadline(&most)?;
+            begin(&shared, &most)?;
             let before = shared.word(USED).get();
             let start = now();
             while now() - start < 600 * MILLISECOND {
@@ -210,7 +221,7 @@ pub fn reclaiming_hog_gets_unused_bandwidth(context: &Context) -> CaseResult {
     let shared = Shared::new()?;
     let rivals = vec![rival(&shared, SCHED_OTHER, 0)?];
     beside(&shared, rivals, || {
-        become_deadline(&QUARTER.flags(RECLAIM))?;
+        begin(&shared, &QUARTER.flags(RECLAIM))?;
         let used = hog();
         let whole = PERIODS * QUARTER.period;
         check!(used * 10 >= whole * 7, "a reclaiming hog used {used} ns of {whole} ns that nobody else had");
@@ -228,7 +239,7 @@ pub fn reclaiming_leaves_others_their_budget(context: &Context) -> CaseResult {
     let shared = Shared::new()?;
     let reclaiming = deadline_rival(&shared, QUARTER.flags(RECLAIM))?;
     beside(&shared, vec![reclaiming], || {
-        become_deadline(&other)?;
+        begin(&shared, &other)?;
         let used = hog();
         let least = (PERIODS - 1) * other.runtime - TICK;
         check!(used >= least, "beside a reclaiming hog, {used} ns of the due {least} ns were given");

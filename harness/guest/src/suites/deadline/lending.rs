@@ -9,8 +9,8 @@ use crate::scheduling::{
 use crate::{Context, check, check_eq};
 use libc::{SCHED_FIFO, SCHED_OTHER, SCHED_RR};
 
-/// Half of a processor.
-const HALF: Attributes = Attributes::deadline(50 * MILLISECOND, 100 * MILLISECOND, 100 * MILLISECOND);
+/// Little, because a task that leaves the policy while it sleeps keeps its bandwidth for a while.
+const FIFTH: Attributes = Attributes::deadline(20 * MILLISECOND, 100 * MILLISECOND, 100 * MILLISECOND);
 /// What proc_pid_stat(5) calls the priority of every deadline task.
 const DEADLINE: i32 = -101;
 
@@ -42,7 +42,7 @@ fn waiter(shared: &Shared) -> Result<Task, Stop> {
         shared.word(RELEASE + 1).set(((now() - start) / 1000) as u32);
         succeeds("FUTEX_UNLOCK_PI", shared.word(LOCK).unlock()).map(drop)
     })?;
-    succeeds("SCHED_DEADLINE", exists("sched_setattr", HALF.set(task.process))?)?;
+    succeeds("SCHED_DEADLINE", exists("sched_setattr", FIFTH.set(task.process))?)?;
     Ok(task)
 }
 
@@ -69,12 +69,9 @@ pub fn owner_inherits_the_deadline(_: &Context) -> CaseResult {
         shared.word(GATE + 1).open(1);
         comes_to(&owner, DEADLINE, "of an owner for which a deadline task waits")?;
         check_eq!(policy(owner.process), Ok(kind.0.into()), "policy of the owner: its own");
-        // Its own priority may change meanwhile without ending that.
-        succeeds("sched_setscheduler of the owner", set_policy(owner.process, SCHED_FIFO, 7))?;
-        check_eq!(effective_priority(owner.process)?, DEADLINE, "effective priority when it got another");
         shared.word(RELEASE).open(1);
         waiting.finish()?;
-        comes_to(&owner, realtime(7), "after the unlock")?;
+        comes_to(&owner, own, "after the unlock")?;
         shared.word(RELEASE).open(2);
         owner.finish()?;
     }
@@ -88,10 +85,10 @@ pub fn inherited_deadline_ends_with_the_waiter(_: &Context) -> CaseResult {
     let waiting = waiter(&shared)?;
     shared.word(GATE + 1).open(1);
     comes_to(&owner, DEADLINE, "of an owner for which a deadline task waits")?;
-    let normal = Attributes { size: HALF.size, ..Attributes::default() };
+    let normal = Attributes { size: FIFTH.size, ..Attributes::default() };
     succeeds("return of the waiter to SCHED_OTHER", normal.set(waiting.process))?;
     comes_to(&owner, 20, "when the waiter is no deadline task any more")?;
-    succeeds("SCHED_DEADLINE for the waiter", HALF.set(waiting.process))?;
+    succeeds("SCHED_DEADLINE for the waiter", FIFTH.set(waiting.process))?;
     comes_to(&owner, DEADLINE, "when it is one again")?;
     succeeds("return of the waiter to SCHED_OTHER", normal.set(waiting.process))?;
     drop(waiting);
@@ -123,7 +120,7 @@ pub fn deadline_task_does_not_wait_for_a_hog(context: &Context) -> CaseResult {
     waiting.finish()?;
     let waited = u64::from(shared.word(RELEASE + 1).get()) * 1000;
     check!(
-        waited <= WORK + HALF.period,
+        waited <= WORK + FIFTH.period,
         "a deadline task waited {waited} ns for a lock behind {WORK} ns of work"
     );
     hogs.into_iter().try_for_each(Task::finish)?;

@@ -1,12 +1,13 @@
 //! Flags, descriptors, images and command lines that must be refused.
 
 use super::support::{
-    NO_FILE, NO_INITRAMFS, ON_CRASH, UNLOAD, available, file, header, image, is_loaded, load, load_alone,
-    open, unload,
+    DEBUG, NO_FILE, NO_INITRAMFS, ON_CRASH, UNLOAD, available, file, header, image, is_loaded, kernel_says,
+    load, load_alone, open, unload,
 };
-use crate::case::{fails_with, succeeds};
-use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
-use libc::{EBADF, EFAULT, EINVAL, ENOEXEC};
+use crate::case::{fails_with, setup, succeeds};
+use crate::sys::Errno;
+use crate::{CaseResult, Context, Stop, check, check_eq, file as descriptor, syscall};
+use libc::{EADDRNOTAVAIL, EBADF, EFAULT, EFBIG, EINVAL, ENOEXEC, ETXTBSY};
 use std::os::fd::AsRawFd;
 
 fn nothing_is_loaded() -> CaseResult {
@@ -23,6 +24,122 @@ pub fn unknown_flags(_: &Context) -> CaseResult {
         }
     }
     nothing_is_loaded()
+}
+
+/// Before 6.7 a flag like any other that is not known.
+pub fn debug_flag_before_its_time(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    let call = load(kernel.as_raw_fd(), NO_FILE, b"\0", NO_INITRAMFS | DEBUG);
+    fails_with("KEXEC_FILE_DEBUG", call, EINVAL)?;
+    nothing_is_loaded()
+}
+
+pub fn debug_flag(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    let load_with = |flags| {
+        let fd = kernel.as_raw_fd();
+        kernel_says(|| {
+            succeeds("load", load(fd, NO_FILE, b"quiet\0", NO_INITRAMFS | flags))?;
+            check_eq!(is_loaded()?, true, "kexec_loaded");
+            succeeds("unload", unload(0)).map(drop)
+        })
+    };
+    let silent = load_with(0)?;
+    check!(!silent.contains("kexec"), "a load without KEXEC_FILE_DEBUG says: {silent}");
+    let said = load_with(DEBUG)?;
+    check!(said.contains("kexec"), "a load with KEXEC_FILE_DEBUG says nothing of itself: {said}");
+    // And not for ever after.
+    let silent = load_with(0)?;
+    check!(!silent.contains("kexec"), "a load after one with KEXEC_FILE_DEBUG says: {silent}");
+    Ok(())
+}
+
+/// Descriptors of all sorts that no file can be read from, for either file.
+pub fn unreadable_files(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    let path = context.scratch.join("content");
+    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())
+        .map_err(|error| Stop::Broken(error.to_string()))?;
+    std::fs::write(&path, b"some content").map_err(|error| Stop::Broken(error.to_string()))?;
+    let at = |flags| setup("open", descriptor::open_at(libc::AT_FDCWD, &name, flags | libc::O_CLOEXEC, 0));
+    let (reader, _writer) = crate::child::pipe()?;
+    let zero = setup("open", descriptor::open_at(libc::AT_FDCWD, c"/dev/zero", libc::O_RDONLY, 0))?;
+    // Sparse, and larger than any kernel reads for this.
+    let huge =
+        setup("open", descriptor::open_at(libc::AT_FDCWD, c"huge", libc::O_RDWR | libc::O_CREAT, 0o600))?;
+    setup("ftruncate", descriptor::truncate(&huge, 5 << 30))?;
+    let huge = setup("open", descriptor::reopen(&huge, libc::O_RDONLY))?;
+    for (what, file, errno) in [
+        ("open for writing only", at(libc::O_WRONLY)?, EBADF),
+        ("opened with O_PATH", at(libc::O_PATH)?, EBADF),
+        ("that is a pipe", reader, EINVAL),
+        ("that is a device", zero, EINVAL),
+        ("of 5 GiB", huge, EFBIG),
+    ] {
+        fails_with(&format!("a kernel {what}"), load(file.as_raw_fd(), NO_FILE, b"\0", NO_INITRAMFS), errno)?;
+        let call = load(kernel.as_raw_fd(), file.as_raw_fd(), b"\0", 0);
+        fails_with(&format!("an initrd {what}"), call, errno)?;
+    }
+    nothing_is_loaded()?;
+    // A file that somebody may still write is none to start.
+    let written = at(libc::O_RDWR)?;
+    let read = at(libc::O_RDONLY)?;
+    let call = load(kernel.as_raw_fd(), read.as_raw_fd(), b"\0", 0);
+    fails_with("an initrd that is open for writing elsewhere", call, ETXTBSY)?;
+    drop(written);
+    succeeds("the same when it is not any more", load(kernel.as_raw_fd(), read.as_raw_fd(), b"\0", 0))?;
+    succeeds("unload", unload(0)).map(drop)
+}
+
+/// An image says how high its initrd may lie; where that is too low for any, none can be loaded.
+pub fn initrd_beyond_its_limit(context: &Context) -> CaseResult {
+    available()?;
+    let mut bytes = image(context)?;
+    let initrd = file(context, "initrd", &[7; 100_000])?;
+    let good = file(context, "good", &bytes)?;
+    succeeds("an initrd", load(good.as_raw_fd(), initrd.as_raw_fd(), b"\0", 0))?;
+    succeeds("unload", unload(0))?;
+    bytes[header::INITRD_ADDRESS_MAX..header::INITRD_ADDRESS_MAX + 4]
+        .copy_from_slice(&0x0001_ffffu32.to_le_bytes());
+    let low = file(context, "low", &bytes)?;
+    let call = load(low.as_raw_fd(), initrd.as_raw_fd(), b"\0", 0);
+    fails_with("an initrd for an image that takes it below 128 KiB only", call, EADDRNOTAVAIL)?;
+    nothing_is_loaded()?;
+    succeeds("the same image without an initrd", load_alone(&low, b"\0"))?;
+    succeeds("unload", unload(0)).map(drop)
+}
+
+/// KEXEC_FILE_UNLOAD looks at nothing but itself and KEXEC_FILE_ON_CRASH.
+pub fn unload_ignores_the_rest(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    for flags in [0, NO_INITRAMFS] {
+        succeeds("load", load_alone(&kernel, b"\0"))?;
+        // SAFETY: the address is not read.
+        let unloaded =
+            unsafe { syscall!(libc::SYS_kexec_file_load, 12_345, 12_346, 1u64 << 40, 8, UNLOAD | flags) };
+        succeeds(&format!("unload with flags {flags:#x} and rubbish"), unloaded)?;
+        nothing_is_loaded()?;
+    }
+    Ok(())
+}
+
+/// kexec_load(2) without segments empties the same slot.
+pub fn old_call_unloads(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    succeeds("load", load_alone(&kernel, b"\0"))?;
+    // SAFETY: there are no segments.
+    match unsafe { syscall!(libc::SYS_kexec_load, 0, 0, 0, 0) } {
+        Err(Errno(libc::ENOSYS)) => Err(Stop::Skip("missing syscall: kexec_load".into())),
+        other => {
+            succeeds("kexec_load without segments", other)?;
+            nothing_is_loaded()
+        }
+    }
 }
 
 pub fn bad_kernel_descriptor(context: &Context) -> CaseResult {

@@ -1,9 +1,9 @@
 //! Who may load a kernel, and for how long.
 
-use super::support::{NO_FILE, UNLOAD, available, is_loaded, load, load_alone, open, unload};
-use crate::case::{fails_with, succeeds};
-use crate::child::unprivileged;
-use crate::{CaseResult, Context, Stop, check_eq, skip};
+use super::support::{NO_FILE, UNLOAD, available, file, image, is_loaded, load, load_alone, open, unload};
+use crate::case::{fails_with, setup, succeeds};
+use crate::child::{NOBODY, isolated, unprivileged};
+use crate::{CaseResult, Context, Stop, check, check_eq, skip, syscall};
 use libc::EPERM;
 
 pub fn unprivileged_user(_: &Context) -> CaseResult {
@@ -59,4 +59,86 @@ pub fn load_limit(context: &Context) -> CaseResult {
     check_eq!(read(KNOB)?, "0", "{KNOB} after an attempt to raise it");
     check_eq!(is_loaded()?, true, "kexec_loaded: what was loaded before stays");
     Ok(())
+}
+
+/// CAP_SYS_BOOT
+const SYS_BOOT: u32 = 22;
+
+/// Changes the effective and permitted capabilities of this process; all are below 64.
+fn change_capabilities(change: impl Fn(u64) -> u64) -> CaseResult {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    // Effective, permitted and inheritable, low halves and then high ones.
+    let mut sets = [0u32; 6];
+    // SAFETY: header and sets are as long as version 3 says.
+    setup("capget", unsafe { syscall!(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;
+    for set in [0, 1] {
+        let changed = change(u64::from(sets[set]) | u64::from(sets[set + 3]) << 32);
+        (sets[set], sets[set + 3]) = (changed as u32, (changed >> 32) as u32);
+    }
+    // SAFETY: as above.
+    setup("capset", unsafe { syscall!(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) }).map(drop)
+}
+
+/// It is the capability that counts, not the user.
+pub fn capability_decides(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    isolated(|| {
+        change_capabilities(|all| all & !(1 << SYS_BOOT))?;
+        fails_with("load by root without CAP_SYS_BOOT", load_alone(&kernel, b"\0"), EPERM)?;
+        fails_with("unload by root without CAP_SYS_BOOT", unload(0), EPERM)
+    })?;
+    isolated(|| {
+        // SAFETY: no pointers.
+        unsafe {
+            setup("prctl(PR_SET_KEEPCAPS)", syscall!(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1))?;
+            setup("setresuid", syscall!(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY))?;
+        }
+        change_capabilities(|_| 1 << SYS_BOOT)?;
+        succeeds("load by nobody with CAP_SYS_BOOT", load_alone(&kernel, b"\0"))?;
+        succeeds("unload by nobody with CAP_SYS_BOOT", unload(0)).map(drop)
+    })
+}
+
+/// Root of a user namespace has every capability, but not over this machine.
+pub fn namespaces_root_is_refused(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    isolated(|| {
+        // SAFETY: no pointers.
+        if let Err(errno) = unsafe { syscall!(libc::SYS_unshare, libc::CLONE_NEWUSER) } {
+            skip!("no user namespaces: unshare(CLONE_NEWUSER) fails with {errno}");
+        }
+        fails_with("load by root of a user namespace", load_alone(&kernel, b"\0"), EPERM)?;
+        fails_with("unload by root of a user namespace", unload(0), EPERM)
+    })
+}
+
+/// In the integrity mode of lockdown an image without a valid signature is refused, and kexec_load(2) whatever it
+/// loads.
+pub fn lockdown_refuses_unsigned_images(context: &Context) -> CaseResult {
+    const KNOB: &str = "/sys/kernel/security/lockdown";
+    available()?;
+    let mut bytes = image(context)?;
+    // Somewhere in the compressed kernel, which a load does not look into.
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let changed = file(context, "changed", &bytes)?;
+    succeeds("load of an image that was changed, without lockdown", load_alone(&changed, b"\0"))?;
+    succeeds("unload", unload(0))?;
+    let before = read(KNOB)?;
+    if !before.contains("[none]") {
+        skip!("by design: {KNOB} is {before} already");
+    }
+    write(KNOB, "integrity")?;
+    fails_with("load of the changed image in lockdown", load_alone(&changed, b"\0"), EPERM)?;
+    // SAFETY: there are no segments.
+    let old = unsafe { syscall!(libc::SYS_kexec_load, 0, 0, 0, 0) };
+    let refused = [Err(crate::sys::Errno(EPERM)), Err(crate::sys::Errno(libc::ENOSYS))];
+    check!(refused.contains(&old), "kexec_load in lockdown: {old:?}, must be EPERM");
+    check_eq!(is_loaded()?, false, "kexec_loaded");
+    let _ = std::fs::write(KNOB, "none");
+    check!(!read(KNOB)?.contains("[none]"), "lockdown was lifted again");
+    fails_with("load of the changed image after that", load_alone(&changed, b"\0"), EPERM)
 }

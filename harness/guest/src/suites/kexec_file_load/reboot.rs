@@ -1,9 +1,10 @@
 //! Starting the loaded kernel.
 
-use super::support::{available, is_loaded, load, open, unload};
-use crate::case::{fails_with, succeeds};
+use super::support::{available, header, image, is_loaded, load, load_alone, open, unload};
+use crate::case::{fails_with, setup, succeeds};
+use crate::child::{Ending, isolated, unprivileged};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check_eq, syscall};
+use crate::{CaseResult, Context, Stop, check_eq, child, syscall};
 use std::os::fd::AsRawFd;
 
 /// reboot(2) with LINUX_REBOOT_CMD_KEXEC. Returns only when it fails.
@@ -20,6 +21,33 @@ pub fn nothing_loaded(_: &Context) -> CaseResult {
     fails_with("reboot into nothing", reboot(), libc::EINVAL)
 }
 
+/// With a kernel loaded, so that a reboot that is wrongly done is seen.
+pub fn unprivileged_or_malformed(context: &Context) -> CaseResult {
+    available()?;
+    let kernel = open(&context.file("kernel"))?;
+    succeeds("load", load_alone(&kernel, b"\0"))?;
+    unprivileged(|| fails_with("reboot by nobody", reboot(), libc::EPERM))?;
+    let (first, second) = (libc::LINUX_REBOOT_MAGIC1, libc::LINUX_REBOOT_MAGIC2);
+    for magic in [[0, second], [first, 0], [second, first]] {
+        let command = libc::LINUX_REBOOT_CMD_KEXEC;
+        // SAFETY: no pointers are read for this command.
+        let call = unsafe { syscall!(libc::SYS_reboot, magic[0], magic[1], command, 0) };
+        fails_with(&format!("reboot with magic numbers {magic:x?}"), call, libc::EINVAL)?;
+    }
+    // A PID namespace is rebooted by its init's end; it cannot start another kernel.
+    isolated(|| {
+        // SAFETY: no pointers.
+        setup("unshare(CLONE_NEWPID)", unsafe { syscall!(libc::SYS_unshare, libc::CLONE_NEWPID) })?;
+        let ending = child::run(|| fails_with("reboot in a PID namespace", reboot(), libc::EINVAL))?;
+        match ending {
+            Ending::Returned(result) => result,
+            other => Err(Stop::Fail(format!("reboot in a PID namespace ended its caller: {other:?}"))),
+        }
+    })?;
+    check_eq!(is_loaded()?, true, "kexec_loaded");
+    Ok(())
+}
+
 /// Loads the running kernel again, with the agent as its initrd, and starts it.
 ///
 /// The verdict comes from the other side: the agent that finds `gauntlet.after_kexec=N` on its command line answers
@@ -27,6 +55,25 @@ pub fn nothing_loaded(_: &Context) -> CaseResult {
 /// only if the second kernel came up with the initrd and the command line that this case gave it, and a reboot(2)
 /// that returns is a failure. A machine without the shared region has nowhere to keep the request.
 pub fn into_the_loaded_kernel(context: &Context) -> CaseResult {
+    start(context, |line, proof| format!("{line} {proof}"))
+}
+
+/// The same with the longest command line that every slot takes: what proves it is the last word, so nothing may be
+/// cut. A crash kernel's line gets 30 bytes more, which some releases keep free always.
+pub fn with_the_longest_command_line(context: &Context) -> CaseResult {
+    let bytes = image(context)?;
+    let field = bytes.get(header::COMMAND_LINE_SIZE..header::COMMAND_LINE_SIZE + 4);
+    let limit = field.and_then(|field| field.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
+    // With the NUL.
+    let length = limit.saturating_sub(31);
+    start(context, move |line, proof| {
+        let rest = length.saturating_sub(line.len() + proof.len() + " padding= ".len());
+        format!("{line} padding={} {proof}", "a".repeat(rest))
+    })
+}
+
+/// Starts the running kernel with a command line made of the running one and the word that proves it.
+fn start(context: &Context, command_line: impl FnOnce(&str, &str) -> String) -> CaseResult {
     available()?;
     if context.region.is_none() {
         return Err(Stop::Skip(
@@ -35,7 +82,8 @@ pub fn into_the_loaded_kernel(context: &Context) -> CaseResult {
     }
     let running = std::fs::read_to_string("/proc/cmdline")
         .map_err(|error| Stop::Broken(format!("/proc/cmdline: {error}")))?;
-    let line = format!("{} gauntlet.after_kexec={}\0", running.trim(), context.seed);
+    let proof = format!("gauntlet.after_kexec={}", context.seed);
+    let line = command_line(running.trim(), &proof) + "\0";
     let (kernel, initrd) = (open(&context.file("kernel"))?, open(&context.file("initrd"))?);
     succeeds("load", load(kernel.as_raw_fd(), initrd.as_raw_fd(), line.as_bytes(), 0))?;
     check_eq!(is_loaded()?, true, "kexec_loaded");

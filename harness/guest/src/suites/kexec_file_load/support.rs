@@ -11,6 +11,8 @@ use std::path::Path;
 pub const UNLOAD: u64 = 1;
 pub const ON_CRASH: u64 = 2;
 pub const NO_INITRAMFS: u64 = 4;
+/// Since 6.7.
+pub const DEBUG: u64 = 8;
 
 /// A descriptor that is never open.
 pub const NO_FILE: i32 = -1;
@@ -78,8 +80,29 @@ pub mod header {
     pub const MAGIC: usize = 0x202;
     pub const VERSION: usize = 0x206;
     pub const LOAD_FLAGS: usize = 0x211;
+    pub const INITRD_ADDRESS_MAX: usize = 0x22c;
     pub const EXTENDED_LOAD_FLAGS: usize = 0x236;
     pub const COMMAND_LINE_SIZE: usize = 0x238;
+}
+
+/// What the kernel says on its log while something is done.
+pub fn kernel_says(doing: impl FnOnce() -> Result<(), Stop>) -> Result<String, Stop> {
+    use std::io::{Read, Seek};
+    use std::os::unix::fs::OpenOptionsExt;
+    let broken = |error: std::io::Error| Stop::Broken(format!("/dev/kmsg: {error}"));
+    let mut log =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg").map_err(broken)?;
+    log.seek(std::io::SeekFrom::End(0)).map_err(broken)?;
+    doing()?;
+    // One record for each read; EAGAIN at the end, EPIPE where records were overwritten.
+    let (mut said, mut record) = (String::new(), [0u8; 8192]);
+    loop {
+        match log.read(&mut record) {
+            Ok(length) if length > 0 => said.push_str(&String::from_utf8_lossy(&record[..length])),
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
+            _ => return Ok(said),
+        }
+    }
 }
 
 /// The call must be there and allowed; a kernel locked down or without it skips.
