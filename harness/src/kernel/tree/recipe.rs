@@ -41,6 +41,7 @@ pub const FRAGMENTS: &[(&str, &str)] = &[
     ("kcov", include_str!("../../../../configs/kconfig/kcov.config")),
     ("kasan", include_str!("../../../../configs/kconfig/kasan.config")),
     ("debug", include_str!("../../../../configs/kconfig/debug.config")),
+    ("hardening", include_str!("../../../../configs/kconfig/hardening.config")),
     ("perf", include_str!("../../../../configs/kconfig/perf.config")),
     ("distro", include_str!("../../../../configs/kconfig/distro.config")),
 ];
