@@ -111,19 +111,17 @@ pub fn backlog_bounds_the_connections_that_wait(_: &Context) -> CaseResult {
         let (listener, port) = bound(libc::SOCK_STREAM)?;
         setup("listen", socket::listen(&listener, 1))?;
         let mut clients = Vec::new();
-        for _ in 0..3 {
+        for number in 0..3 {
             let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
             let client = setup("socket", socket::new(libc::AF_INET, kind, 0))?;
             let result = socket::connect(&client, &loopback(port), INET);
             fails_with("connect of a socket that does not block", result, libc::EINPROGRESS)?;
+            // The queue is full only once both wait in it: a handshake that begins before may yet be finished.
+            if number < 2 {
+                let event = events(&client, libc::POLLOUT, PATIENCE)?;
+                check_eq!(event, libc::POLLOUT, "poll of a connection in the queue");
+            }
             clients.push(client);
-        }
-        for client in &clients[..2] {
-            check_eq!(
-                events(client, libc::POLLOUT, PATIENCE)?,
-                libc::POLLOUT,
-                "poll of a connection in the queue"
-            );
         }
         let third = events(&clients[2], libc::POLLOUT, GLANCE)?;
         check_eq!(third, 0, "poll of the third connection to a listener with backlog 1");
