@@ -48,7 +48,6 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         files: args.files,
         input: standard_input()?,
         directory: None,
-        directory: None,
         timeout: Duration::from_secs(args.timeout),
         terminal: false,
     })?;

@@ -56,7 +56,6 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         files: args.files,
         input: Vec::new(),
         directory: None,
-        directory: None,
         timeout: A_DAY,
         terminal: true,
     })?;

@@ -123,15 +123,10 @@ mod tests {
             KernelRecord { failure, ..KernelRecord::new(*name) }
         });
         let results = verdicts.iter().filter_map(|(name, verdict)| Some(result(name, (*verdict)?)));
-        RunRecord {
-            info: RunInfo::default(),
-            kernels: kernels.collect(),
-            results: results.collect(),
-            workloads: Vec::new(),
-            findings: Vec::new(),
-            notes: Vec::new(),
-            end: None,
-        }
+        let mut record = RunRecord::new(RunInfo::default());
+        record.kernels = kernels.collect();
+        record.results = results.collect();
+        record
     }
 
     #[test]
