@@ -18,6 +18,7 @@ const CASES: &[Case] = &[
     fault("passes", |_| Ok(())),
     fault("fails", |_| Err(Stop::Fail("as asked".to_owned()))),
     fault("skips", |_| Err(Stop::Skip("as asked".to_owned()))),
+    fault("flips_a_coin", flip_a_coin),
     fault("panics_the_kernel", |_| sysrq("c")),
     fault("resets_by_triple_fault", |_| sysrq("b")),
     fault("powers_off", power_off),
@@ -53,6 +54,15 @@ const UNKNOWN_MODULE: Need = Need::Module { symbol: "XFS_FS", module: "no_such_m
 
 fn broken(what: &str) -> impl Fn(std::io::Error) -> Stop {
     move |error| Stop::Broken(format!("{what}: {error}"))
+}
+
+/// Fails every other time, as random numbers have it.
+fn flip_a_coin(_: &Context) -> CaseResult {
+    let mut byte = [0_u8];
+    let mut random = fs::File::open("/dev/urandom").map_err(broken("urandom"))?;
+    std::io::Read::read_exact(&mut random, &mut byte).map_err(broken("urandom"))?;
+    check!(byte[0].is_multiple_of(2), "tails");
+    Ok(())
 }
 
 fn sysrq(command: &str) -> CaseResult {

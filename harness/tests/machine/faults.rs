@@ -50,7 +50,8 @@ async fn every_fault_of_a_guest_has_its_one_right_verdict() {
 
 #[tokio::test]
 async fn every_fault_of_the_table_is_expected_here() {
-    let slow = ["hangs", "floods_the_console"];
+    // The coin is flaky.rs's.
+    let slow = ["hangs", "floods_the_console", "flips_a_coin"];
     for case in gauntlet_guest::faults::SUITE.cases {
         let here = EXPECTED.iter().any(|(name, ..)| *name == case.name) || slow.contains(&case.name);
         assert!(here, "fault {} has no expected verdict", case.name);

@@ -9,5 +9,6 @@ mod endurance;
 mod exactness;
 mod faults;
 mod filesystems;
+mod flaky;
 mod images;
 mod verbs;
