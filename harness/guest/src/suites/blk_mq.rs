@@ -23,6 +23,9 @@ pub const SUITE: Suite = Suite {
 const DEADLINE: Need = Need::Module { symbol: "MQ_IOSCHED_DEADLINE", module: "mq_deadline" };
 const KYBER: Need = Need::Module { symbol: "MQ_IOSCHED_KYBER", module: "kyber_iosched" };
 const BFQ: Need = Need::Module { symbol: "IOSCHED_BFQ", module: "bfq" };
+const STRICT: Need = Need::Since { major: 5, minor: 14, what: "mq-deadline that refuses what is no number" };
+const WRAP: Need = Need::Since { major: 6, minor: 1, what: "EINVAL for a discard that wraps (EIO in 5.10)" };
+const SEQUENCE: Need = Need::Since { major: 5, minor: 15, what: "diskseq and BLKGETDISKSEQ" };
 const ZONES: Need = Need::Config("BLK_DEV_ZONED");
 
 const CASES: &[Case] = cases! {
@@ -42,7 +45,7 @@ const CASES: &[Case] = cases! {
     bfq_moves_every_byte: "Documentation/block/bfq-iosched.rst", needs [BFQ];
     switching_under_load_loses_no_request: "Documentation/block/switching-sched.rst: on the fly", needs [DEADLINE, KYBER, BFQ];
     tunables_come_and_go_with_their_scheduler: "Documentation/block/switching-sched.rst: tunables under queue/iosched", needs [DEADLINE];
-    mq_deadline_keeps_its_tunables: "Documentation/block/deadline-iosched.rst", needs [DEADLINE];
+    mq_deadline_keeps_its_tunables: "Documentation/block/deadline-iosched.rst", needs [DEADLINE, STRICT];
     kyber_keeps_its_tunables: "Documentation/block/kyber-iosched.rst", needs [KYBER];
     bfq_keeps_its_tunables: "Documentation/block/bfq-iosched.rst: low_latency is enabled by default", needs [BFQ];
 
@@ -56,7 +59,7 @@ const CASES: &[Case] = cases! {
     direct_io_refuses_memory_at_an_odd_address: "open(2) O_DIRECT NOTES: EINVAL for misaligned I/Os";
     discarded_blocks_are_gone_and_others_are_not: "Documentation/block/null_blk.rst: discard; blkdiscard(8)";
     device_without_discard_refuses_it: "Documentation/ABI/stable/sysfs-block: discard_max_bytes of 0 means no discard";
-    discard_outside_its_rules_is_refused: "block/ioctl.c BLKDISCARD: aligned to 512, inside the device, open for writing";
+    discard_outside_its_rules_is_refused: "block/ioctl.c BLKDISCARD: aligned to 512, inside the device, open for writing", needs [WRAP];
     zeroed_blocks_read_as_zeros_and_others_do_not: "include/uapi/linux/fs.h BLKZEROOUT; blkdiscard(8) --zeroout";
     zeroing_throws_away_what_was_cached: "include/uapi/linux/fs.h BLKZEROOUT: the page cache is invalidated";
     fallocate_zeroes_and_never_allocates: "fallocate(2) FALLOC_FL_ZERO_RANGE; ERRORS: EOPNOTSUPP";
@@ -70,7 +73,7 @@ const CASES: &[Case] = cases! {
     unknown_request_is_enotty: "ioctl(2) ERRORS: ENOTTY";
     settings_of_the_device_need_privilege: "capabilities(7) CAP_SYS_ADMIN";
     exclusive_open_excludes_the_next: "open(2) O_EXCL: a block device in use fails with EBUSY";
-    disk_sequence_grows_with_every_disk: "Documentation/ABI/stable/sysfs-block: diskseq, a monotonically increasing number";
+    disk_sequence_grows_with_every_disk: "Documentation/ABI/stable/sysfs-block: diskseq, a monotonically increasing number", needs [SEQUENCE];
     partition_maps_its_part_of_the_disk: "include/uapi/linux/blkpg.h";
     flushed_buffers_are_read_anew: "include/uapi/linux/fs.h BLKFLSBUF";
 

@@ -14,7 +14,8 @@ pub const SUITE: Suite = Suite {
     about: "live patching, Documentation/livepatch/livepatch.rst",
     needs: &[
         Need::Config("LIVEPATCH"),
-        Need::Since { major: 5, minor: 5, what: "struct klp_patch as the patches are made for" },
+        // 5.10 has the same structures, but our patches find neither their functions' tasks nor their callbacks there.
+        Need::Since { major: 6, minor: 1, what: "kernels that the hand-made patches are known to fit" },
     ],
     cases: CASES,
 };
