@@ -80,9 +80,9 @@ const CASES: &[Case] = &[
     ),
     Case {
         needs: &[Need::Since {
-            major: 5,
-            minor: 3,
-            what: "SCHED_FLAG_KEEP_POLICY and SCHED_FLAG_KEEP_PARAMS",
+            major: 6,
+            minor: 1,
+            what: "SCHED_FLAG_KEEP_PARAMS that does not warn (5.10 does, in switched_from_dl)",
         }],
         ..case(
             "keep_flags_keep_policy_and_parameters",

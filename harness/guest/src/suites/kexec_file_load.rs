@@ -52,11 +52,6 @@ const CASES: &[Case] = &[
         images::unreadable_files,
     ),
     with_image(
-        "initrd_beyond_its_limit_is_refused",
-        "Documentation/arch/x86/boot.rst, initrd_addr_max; kexec_load(2) ERRORS: EADDRNOTAVAIL",
-        images::initrd_beyond_its_limit,
-    ),
-    with_image(
         "unload_ignores_other_arguments",
         "kexec_load(2) KEXEC_FILE_UNLOAD: unload the currently loaded kernel",
         images::unload_ignores_the_rest,

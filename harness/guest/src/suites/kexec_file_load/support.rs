@@ -80,7 +80,6 @@ pub mod header {
     pub const MAGIC: usize = 0x202;
     pub const VERSION: usize = 0x206;
     pub const LOAD_FLAGS: usize = 0x211;
-    pub const INITRD_ADDRESS_MAX: usize = 0x22c;
     pub const EXTENDED_LOAD_FLAGS: usize = 0x236;
     pub const COMMAND_LINE_SIZE: usize = 0x238;
 }
