@@ -18,6 +18,8 @@ const COMPLAINTS: &[(u64, &str)] = &[
     (1 << 14, "soft lockup"),
 ];
 
+/// The taint bit of a soft lockup (Documentation/admin-guide/tainted-kernels.rst).
+const SOFT_LOCKUP: u64 = 1 << 14;
 /// Taint bits that a complaint which was provoked on purpose leaves: oops and warning.
 const PROVOKED: u64 = 1 << 7 | 1 << 9;
 
@@ -38,10 +40,13 @@ pub fn judge_case(answer: &Answer) -> Judged {
 pub fn judge_provoking(answer: &Answer, expected: &[Complaint]) -> Judged {
     let (provoked, splats): (Vec<Splat>, Vec<Splat>) =
         crash::scan(&answer.console.bytes()).into_iter().partition(|splat| is_expected(splat, expected));
-    let mut evidence: Vec<Evidence> = splats.iter().filter_map(splat_evidence).collect();
+    let mut evidence: Vec<Evidence> = splats.iter().map(|splat| splat_evidence(splat, answer)).collect();
     match &answer.response {
         Ok(Response::Case(report)) => {
-            evidence.extend(report_evidence(report, answer, if provoked.is_empty() { 0 } else { PROVOKED }));
+            let stalled = splats.iter().any(|splat| splat.kind.is_stall()) && was_starved(answer);
+            let forgiven =
+                if provoked.is_empty() { 0 } else { PROVOKED } | if stalled { SOFT_LOCKUP } else { 0 };
+            evidence.extend(report_evidence(report, answer, forgiven));
             if report.outcome == Outcome::Pass && provoked.is_empty() && !expected.is_empty() {
                 let titles: Vec<&str> = expected.iter().map(|complaint| complaint.title).collect();
                 let reason = format!("the kernel did not complain, as it must: {}", titles.join(" or "));
@@ -70,7 +75,7 @@ pub fn judge_provoking(answer: &Answer, expected: &[Complaint]) -> Judged {
 /// What speaks against the kernel or the host in an answer that is not a case's: splats and deaths.
 pub fn judge_death(answer: &Answer) -> Option<Evidence> {
     let splats = crash::scan(&answer.console.bytes());
-    let mut evidence: Vec<Evidence> = splats.iter().filter_map(splat_evidence).collect();
+    let mut evidence: Vec<Evidence> = splats.iter().map(|splat| splat_evidence(splat, answer)).collect();
     if let Err(death) = &answer.response {
         evidence.push(death_evidence(death, answer, &splats));
     }
@@ -88,11 +93,18 @@ fn is_expected(splat: &Splat, expected: &[Complaint]) -> bool {
 /// PID 1 dying makes the kernel panic, but it is the agent that died, not the kernel.
 const AGENT_DIED: &str = "Attempted to kill init";
 
-fn splat_evidence(splat: &Splat) -> Option<Evidence> {
+fn splat_evidence(splat: &Splat, answer: &Answer) -> Evidence {
     if splat.title.contains(AGENT_DIED) {
-        return Some(Evidence::new(Verdict::Error, "the agent (PID 1) died"));
+        return Evidence::new(Verdict::Error, "the agent (PID 1) died");
     }
-    Some(Evidence::new(Verdict::Crash, splat.title.clone()))
+    // A watchdog of the guest's cannot tell a CPU that hangs from one that the host did not run.
+    if splat.kind.is_stall() && was_starved(answer) {
+        return Evidence::new(
+            Verdict::Infra,
+            format!("{}, while the host was too busy to run it", splat.title),
+        );
+    }
+    Evidence::new(Verdict::Crash, splat.title.clone())
 }
 
 fn report_evidence(report: &CaseReport, answer: &Answer, forgiven: u64) -> Vec<Evidence> {
@@ -240,6 +252,17 @@ mod tests {
         let broken = |exit| Response::Case(report(Outcome::Broken { reason: "nothing said".into() }, exit));
         assert_eq!(verdict_of(Ok(broken(ChildExit::Deadline)), ""), Verdict::Timeout);
         assert_eq!(verdict_of(Ok(broken(ChildExit::Exited(0))), ""), Verdict::Error);
+    }
+
+    #[test]
+    fn a_stall_on_a_starved_host_is_no_kernels_fault() {
+        let stall = "[   30.000000] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [case:77]\n";
+        let tainted = CaseReport { taint_after: SOFT_LOCKUP, ..report(Outcome::Pass, ChildExit::Exited(0)) };
+        let mut stalled = answer(Ok(Response::Case(tainted)), stall);
+        assert_eq!(judge_case(&stalled).evidence.verdict, Verdict::Crash);
+        stalled.starved = stalled.elapsed;
+        let judged = judge_case(&stalled);
+        assert_eq!(judged.evidence.verdict, Verdict::Infra, "{}", judged.evidence.reason);
     }
 
     #[test]
