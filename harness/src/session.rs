@@ -30,6 +30,7 @@ use gauntlet_guest::Need;
 use gauntlet_protocol::{Hello, Request, Response};
 use gauntlet_qemu::{Boot, Machine, Template};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,9 @@ pub struct Session {
     host: Arc<Host>,
     pub kernel: KernelBuild,
     pub options: SessionOptions,
+    /// How clones are started, with what is behind its descriptors.
     boot: Boot,
+    _stub: Option<File>,
     template: Template,
     description: Description,
     modules: modules::Modules,

@@ -19,6 +19,7 @@ pub mod probe;
 pub mod process;
 pub mod qmp;
 pub mod region;
+pub mod stub;
 pub mod template;
 pub mod virtual_clock;
 pub mod vm;

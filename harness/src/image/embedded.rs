@@ -11,7 +11,7 @@ pub static CASES: &[u8] = include_bytes!(env!("GAUNTLET_CASES"));
 /// The TCG plugin, a shared library for QEMU to load.
 pub static PLUGIN: &[u8] = include_bytes!(env!("GAUNTLET_PLUGIN"));
 
-/// BLAKE3 of the agent and the cases: what a guest does when asked depends on both.
+/// BLAKE3 of the agent and the cases: what a guest does when asked depends on both, and so does every template.
 pub static AGENT_DIGEST: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(AGENT.len() as u64).to_le_bytes());

@@ -7,12 +7,14 @@ use super::outcome::ConsoleLog;
 use super::park;
 use super::{Description, Session, SessionOptions};
 use crate::crash;
+use crate::image::{self, embedded};
 use crate::kernel::KernelBuild;
 use gauntlet_protocol::frame;
 use gauntlet_protocol::message::{checksum, decode};
 use gauntlet_protocol::region::{MAGIC, header};
 use gauntlet_protocol::{DOORBELL, Hello, Layout, PROTOCOL_VERSION, Response};
 use gauntlet_qemu::argv::{Ram, kernel_command_line};
+use gauntlet_qemu::stub;
 use gauntlet_qemu::vm::{Happening, Launch, Vm};
 use gauntlet_qemu::{Accelerator, Boot, Ended, Region, Template};
 use gauntlet_results::Verdict;
@@ -38,23 +40,42 @@ pub(super) async fn prepare(
     options.machine.check().map_err(Failure::infra)?;
     let command_line = kernel_command_line(&options.machine, host.accelerator.tsc_khz, &options.append)
         .map_err(Failure::infra)?;
-    let boot = Boot { kernel: kernel.image.clone(), initrd: host.initrd.as_raw_fd(), command_line };
-    let digest = digest(host, kernel, options, &boot);
-    let template = find_or_make(host, options, &boot, &digest).await?;
+    let digest = digest(host, kernel, options, &command_line);
+    let template = match host.templates.find(&digest)? {
+        Some(template) => template,
+        None => {
+            let boot = whole(host, kernel, &command_line)?;
+            make(host, options, &boot, &digest).await?
+        }
+    };
+    let (boot, stub) = match stub::boot(&kernel.image, &command_line)? {
+        Some((boot, stub)) => (boot, Some(stub)),
+        None => (whole(host, kernel, &command_line)?, None),
+    };
     let description = serde_json::from_value(template.description.clone())
         .map_err(|error| Failure::infra(format!("a template of another version: {error}")))?;
     let (host, kernel, options) = (Arc::clone(host), kernel.clone(), options.clone());
-    Ok(Session { host, kernel, options, boot, template, description, modules: Modules::default() })
+    let modules = Modules::default();
+    Ok(Session { host, kernel, options, boot, _stub: stub, template, description, modules })
+}
+
+/// The kernel with the initial RAM disk.
+fn whole(host: &Host, kernel: &KernelBuild, command_line: &str) -> Result<Boot, Failure> {
+    let initrd = host.initrd_file()?;
+    Ok(Boot { kernel: kernel.image.clone(), initrd, command_line: command_line.to_owned() })
 }
 
 /// Everything that shapes a template, and nothing else.
-fn digest(host: &Host, kernel: &KernelBuild, options: &SessionOptions, boot: &Boot) -> String {
+fn digest(host: &Host, kernel: &KernelBuild, options: &SessionOptions, command_line: &str) -> String {
     let machine = serde_json::to_string(&options.machine).expect("plain data");
+    // The initial RAM disk is the programs and what surrounds them; it is built only when something boots.
+    let around = blake3::hash(&image::initrd(&[], &[])).to_hex().to_string();
     let parts = [
         &kernel.image_digest,
-        &host.initrd_digest,
+        &*embedded::AGENT_DIGEST,
+        &around,
         &machine,
-        &boot.command_line,
+        command_line,
         &host.qemu.fingerprint(),
         &PROTOCOL_VERSION.to_string(),
     ];
@@ -66,15 +87,13 @@ fn digest(host: &Host, kernel: &KernelBuild, options: &SessionOptions, boot: &Bo
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-async fn find_or_make(
+/// Boots it, unless another invocation is at it: then waits and takes that one.
+async fn make(
     host: &Arc<Host>,
     options: &SessionOptions,
     boot: &Boot,
     digest: &str,
 ) -> Result<Template, Failure> {
-    if let Some(template) = host.templates.find(digest)? {
-        return Ok(template);
-    }
     let (templates, name) = (host.templates.clone(), digest.to_owned());
     let lock = tokio::task::spawn_blocking(move || templates.lock(&name))
         .await

@@ -5,8 +5,16 @@ use crate::{Error, Result};
 use gauntlet_qemu::descriptor::anonymous_copy;
 use gauntlet_qemu::{Accelerator, Qemu, TemplateCache, probe};
 use std::fs::File;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// The initial RAM disk every kernel boots with.
+#[derive(Debug)]
+struct Initrd {
+    bytes: Vec<u8>,
+    file: std::result::Result<File, String>,
+}
 
 #[derive(Debug)]
 pub struct Host {
@@ -16,9 +24,8 @@ pub struct Host {
     pub(super) cache: PathBuf,
     pub(super) templates: TemplateCache,
     pub(super) templates_folder: PathBuf,
-    pub(super) initrd: File,
-    pub(super) initrd_digest: String,
-    initrd_bytes: Vec<u8>,
+    /// Made when something boots: a clone needs none.
+    initrd: OnceLock<Initrd>,
     /// The plugin as an anonymous file: QEMU loads it by its descriptor.
     pub(super) plugin: File,
     accelerator_memory: PathBuf,
@@ -27,7 +34,7 @@ pub struct Host {
 impl Host {
     /// Finds QEMU, learns which accelerator works (at most ten seconds, once), and opens the cache.
     pub async fn open(cache: &Path) -> Result<Arc<Host>> {
-        let qemu = Qemu::find().map_err(|error| {
+        let qemu = Qemu::find_again(&cache.join("qemu.json")).map_err(|error| {
             Error::infra(error.to_string())
                 .hint("sudo apt-get install --no-install-recommends qemu-system-x86")
                 .hint("`gauntlet doctor` lists everything that is missing")
@@ -36,11 +43,8 @@ impl Host {
         let accelerator = probe::accelerator(&qemu, &accelerator_memory).await.map_err(infra)?;
         let templates_folder = cache.join("templates");
         let templates = TemplateCache::open(&templates_folder).map_err(infra)?;
-        let initrd_bytes = image::initrd(embedded::AGENT, embedded::CASES);
         Ok(Arc::new(Host {
-            initrd: anonymous_copy("gauntlet-initrd", &initrd_bytes).map_err(infra)?,
-            initrd_digest: blake3::hash(&initrd_bytes).to_hex().to_string(),
-            initrd_bytes,
+            initrd: OnceLock::new(),
             plugin: anonymous_copy("gauntlet-plugin", embedded::PLUGIN).map_err(infra)?,
             qemu,
             accelerator,
@@ -62,7 +66,23 @@ impl Host {
 
     /// The initial RAM disk, for cases that start another kernel.
     pub fn initrd_bytes(&self) -> &[u8] {
-        &self.initrd_bytes
+        &self.initrd().bytes
+    }
+
+    /// Descriptor of the initial RAM disk.
+    pub(super) fn initrd_file(&self) -> gauntlet_qemu::Result<RawFd> {
+        match &self.initrd().file {
+            Ok(file) => Ok(file.as_raw_fd()),
+            Err(why) => Err(gauntlet_qemu::Error::Machine(why.clone())),
+        }
+    }
+
+    fn initrd(&self) -> &Initrd {
+        self.initrd.get_or_init(|| {
+            let bytes = image::initrd(embedded::AGENT, embedded::CASES);
+            let file = anonymous_copy("gauntlet-initrd", &bytes).map_err(|error| error.to_string());
+            Initrd { bytes, file }
+        })
     }
 
     /// KVM failed at a whole kernel: remember it, so that nobody waits for it again.
