@@ -188,19 +188,20 @@ impl Campaign {
     /// in its window too, and must not fill the corpus.
     fn judge(&mut self, task: Task, execution: Execution) -> Result<(), CampaignError> {
         self.count(&execution);
-        let mut edges = execution.coverage;
-        edges.sort_unstable();
-        edges.dedup();
-        edges.retain(|edge| self.noise.get(edge).is_none_or(|failures| *failures < NOISE));
         match task.trial {
             Trial::First => {
-                if self.evaluator.is_news(&edges)? {
-                    self.queue.push(Task { proposal: task.proposal, trial: Trial::Second(edges) });
-                } else {
-                    self.evaluator.evaluate(&task.proposal, End::Ran(edges))?;
+                let edges = execution.coverage;
+                match self.is_news(&edges)? {
+                    true => {
+                        let trial = Trial::Second(self.settled(edges));
+                        self.queue.push(Task { proposal: task.proposal, trial });
+                    }
+                    // Nine programs in ten end here: the engine need not look at what it knows a second time.
+                    false => _ = self.evaluator.evaluate(&task.proposal, End::Ran(Vec::new()))?,
                 }
             }
             Trial::Second(first) => {
+                let edges = self.settled(execution.coverage);
                 let (stable, flaky): (Vec<u64>, Vec<u64>) =
                     first.into_iter().partition(|edge| edges.binary_search(edge).is_ok());
                 for edge in self.evaluator.news(&flaky)? {
@@ -211,6 +212,23 @@ impl Campaign {
             }
         }
         Ok(())
+    }
+
+    /// Whether one of these blocks was never seen, and is not noise.
+    fn is_news(&self, edges: &[u64]) -> Result<bool, CampaignError> {
+        Ok(self.evaluator.any_new(edges, |edge| !self.is_noise(edge))?)
+    }
+
+    fn is_noise(&self, edge: u64) -> bool {
+        self.noise.get(&edge).is_some_and(|failures| *failures >= NOISE)
+    }
+
+    /// In order, each once, without noise.
+    fn settled(&self, mut edges: Vec<u64>) -> Vec<u64> {
+        edges.retain(|edge| !self.is_noise(*edge));
+        edges.sort_unstable();
+        edges.dedup();
+        edges
     }
 
     fn count(&mut self, execution: &Execution) {

@@ -6,7 +6,6 @@
 //! LibAFL's minimizer scheduler asks for.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use libafl::corpus::Testcase;
 use libafl::executors::ExitKind;
@@ -15,6 +14,7 @@ use libafl::observers::{CanTrack, Observer};
 use libafl::{Error, HasMetadata, HasNamedMetadata};
 use libafl_bolts::Named;
 use libafl_bolts::tuples::{Handle, Handled, MatchName, MatchNameRef};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 const NAME: &str = "edges";
@@ -55,7 +55,7 @@ impl CanTrack for Indexed {
 /// Every block seen so far, and its index.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Known {
-    index: HashMap<u64, usize>,
+    index: FxHashMap<u64, usize>,
 }
 
 libafl_bolts::impl_serdeany!(Known);

@@ -121,10 +121,10 @@ impl Evaluator {
         Ok(id)
     }
 
-    /// Whether one of these blocks was never seen.
-    pub(super) fn is_news(&self, edges: &[u64]) -> Result<bool, Error> {
+    /// Whether one of these blocks was never seen and counts.
+    pub(super) fn any_new(&self, edges: &[u64], counts: impl Fn(u64) -> bool) -> Result<bool, Error> {
         let known = coverage::known(&self.state)?;
-        Ok(edges.iter().any(|edge| !known.contains(*edge)))
+        Ok(edges.iter().any(|edge| !known.contains(*edge) && counts(*edge)))
     }
 
     /// Those of these blocks that were never seen.
