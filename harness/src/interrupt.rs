@@ -1,6 +1,9 @@
 //! Ctrl-C: the first one asks everybody to stop cleanly, the second leaves at once.
 
+mod children;
+
 use crate::{Error, Result};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -39,6 +42,9 @@ impl Interrupt {
     }
 }
 
+/// How often programs are stopped that somebody still started after the request.
+const SWEEP: Duration = Duration::from_millis(200);
+
 /// Starts listening for SIGINT and SIGTERM.
 pub(crate) fn listen() -> Result<Interrupt> {
     let mut signals = Signals { int: hear(SignalKind::interrupt())?, term: hear(SignalKind::terminate())? };
@@ -47,7 +53,13 @@ pub(crate) fn listen() -> Result<Interrupt> {
         signals.next().await;
         eprintln!("stopping; again to leave at once");
         sender.send_replace(true);
-        signals.next().await;
+        loop {
+            children::stop();
+            tokio::select! {
+                () = signals.next() => break,
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+        }
         std::process::exit(i32::from(crate::cli::exit::INTERRUPTED));
     });
     Ok(interrupt)

@@ -76,7 +76,7 @@ pub(super) async fn run(mut request: Request, globals: &Globals) -> Result<Finis
     test.run(Arc::clone(&sink)).await;
     let (record, folder) = conclude::finish(sink, globals)?;
     collect_garbage(&host, &config);
-    globals.interrupt.check()?;
+    // Interrupted or not: what has finished is told.
     Ok(Finished { record, folder, config, series })
 }
 
@@ -93,7 +93,8 @@ impl Finished {
         }
         // Of a series it counts what its commits do; what is broken at the base was broken before.
         let good = effects.iter().all(|effect| effect.broken.is_empty());
-        Ok(if code == ExitCode::from(exit::INFRA) { code } else { exit::from_good(good) })
+        let decided = [exit::INFRA, exit::INTERRUPTED].map(ExitCode::from).contains(&code);
+        Ok(if decided { code } else { exit::from_good(good) })
     }
 }
 
