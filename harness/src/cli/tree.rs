@@ -5,12 +5,14 @@ use super::{Globals, MachineFlags, exit};
 use crate::impact::{Change, Map, Touched};
 use crate::kernel::spec::{ConfigChoice, TreeSpec};
 use crate::kernel::tree::gnumakefile;
+use crate::kernel::tree::makeflags::MakeFlags;
 use crate::kernel::tree::program::MachinePrograms;
 use crate::kernel::tree::source::Repository;
 use crate::run::repeat::Repeat;
 use crate::{Error, Result, plan, ui};
 use gauntlet_results::RunRecord;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,7 +66,8 @@ const HELP: &str = "
 Gauntlet targets:
   test            - Build the tree as it is, run a smoke set and what the change touches
                     TARGETS=/SKIP_TARGETS= kselftest targets, CASE=PATTERN, CONFIG=BASE+FRAGMENT (tiny+selftest),
-                    O=DIR (its .config, for CONFIG=own), LLVM=1, -n says what would run
+                    O=DIR (its .config, for CONFIG=own), LLVM=1, V=1 shows what make says, -jN compilers and
+                    machines at once, -k goes on after a file that does not compile, -n says what would run
   test-fuzz       - Fuzz the system calls of the tree (TIME=60s, CONFIG=tiny+kcov)
   test-perf       - Measure the working tree against HEAD
   test-bisect     - Find the commit that broke CASE=SUITE/CASE between GOOD= and BAD= (HEAD)
@@ -72,9 +75,9 @@ Gauntlet targets:
 ";
 
 /// What is passed on to the kernel's make.
-const MAKE: [&str; 8] = ["O", "LLVM", "LLVM_IAS", "ARCH", "CROSS_COMPILE", "CC", "KCFLAGS", "W"];
+const MAKE: [&str; 9] = ["O", "LLVM", "LLVM_IAS", "ARCH", "CROSS_COMPILE", "CC", "KCFLAGS", "W", "V"];
 /// What is ours.
-const OURS: [&str; 8] = ["TARGETS", "SKIP_TARGETS", "CASE", "CONFIG", "GOOD", "BAD", "TIME", "V"];
+const OURS: [&str; 7] = ["TARGETS", "SKIP_TARGETS", "CASE", "CONFIG", "GOOD", "BAD", "TIME"];
 const CONFIG: &str = "tiny+selftest";
 
 pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
@@ -203,7 +206,10 @@ async fn test(variables: &Variables, dry_run: bool, globals: &Globals) -> Result
         targets.iter().try_for_each(|target| ui::print(&format!("kselftest/{target}\n")))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let config = globals.config(&flags)?;
+    let mut config = globals.config(&flags)?;
+    // `make -j3 test`: three compilers, then three machines.
+    config.jobs =
+        globals.jobs.map(NonZeroUsize::get).or(MakeFlags::of_environment().jobs).unwrap_or(config.jobs);
     let repeat = Repeat::once(config.seed);
     let request = Request { config, repeat, cases, targets, fix_config: false };
     let finished = testing::run(request, globals).await?;
@@ -242,7 +248,9 @@ fn next_steps(record: &RunRecord, spec: &TreeSpec) -> String {
     let Some(failed) = record.results.iter().find(|result| result.verdict.is_failure()) else {
         return String::new();
     };
-    let tree = spec.directory.display();
+    let mut quiet = spec.clone();
+    quiet.variables.remove("V");
+    let (spec, tree) = (&quiet, spec.directory.display());
     let (again, bisect) = match failed.case.strip_prefix("kselftest/").and_then(|rest| rest.split_once(':')) {
         Some((target, _)) => (
             format!("gauntlet test -k '{spec}' --kselftest {target}"),

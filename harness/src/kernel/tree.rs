@@ -10,6 +10,7 @@ pub mod fragment;
 pub mod gnumakefile;
 pub mod kconfig;
 pub mod make;
+pub mod makeflags;
 pub mod memory;
 pub mod output;
 pub mod program;

@@ -6,6 +6,7 @@ use crate::kernel::cache::{Cache, digest};
 use crate::kernel::spec::TreeSpec;
 use crate::kernel::tree::build::Workshop;
 use crate::kernel::tree::diagnosis::first_error;
+use crate::kernel::tree::makeflags::MakeFlags;
 use crate::kernel::tree::program::{Call, MachinePrograms, Programs};
 use crate::kernel::tree::source::Repository;
 use crate::kernel::{KernelConfig, Progress};
@@ -57,7 +58,9 @@ pub fn install(
             |draft| {
                 progress(&format!("building kselftest {target}"));
                 let workshop = Workshop::open(&repository, &snapshot, cache)?;
-                build(target, &workshop, draft)
+                let building =
+                    Building { target, workshop: &workshop, progress, verbosity: tree.verbosity() };
+                building.build(draft)
             },
         );
         all.push((target.clone(), path.and_then(|path| read(target, &path, key))));
@@ -86,42 +89,63 @@ fn check_names(tree: &Path, targets: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn build(target: &str, workshop: &Workshop, draft: &Path) -> Result<()> {
-    let output = workshop.source.with_file_name("kselftest");
-    std::fs::create_dir_all(&output)
-        .map_err(|error| Error::infra(format!("cannot make {}", output.display())).because(error))?;
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let make = |folder: &Path| {
-        Call::new("make", folder)
-            .arguments(["--silent", "ARCH=x86_64"])
-            .argument(format!("--jobs={jobs}"))
-            .argument(format!("O={}", output.display()))
-    };
-    run(make(&workshop.source).argument("headers"), target, workshop)?;
-    let call = make(&workshop.source.join("tools/testing/selftests"))
-        .arguments(["FORCE_TARGETS=1".to_owned(), format!("TARGETS={target}")])
-        .argument(format!("INSTALL_PATH={}", draft.display()))
-        .argument("install");
-    run(call, target, workshop)?;
-    std::fs::write(draft.join(DONE), "")
-        .map_err(|error| Error::infra(format!("cannot write {}", draft.display())).because(error))
+/// One target being built.
+struct Building<'a> {
+    target: &'a str,
+    workshop: &'a Workshop,
+    progress: Progress<'a>,
+    verbosity: Option<&'a str>,
 }
 
-fn run(call: Call, target: &str, workshop: &Workshop) -> Result<()> {
-    let finished = MachinePrograms.run(&call)?;
-    if finished.success {
-        return Ok(());
+impl Building<'_> {
+    fn build(&self, draft: &Path) -> Result<()> {
+        let source = &self.workshop.source;
+        let output = source.with_file_name("kselftest");
+        std::fs::create_dir_all(&output)
+            .map_err(|error| Error::infra(format!("cannot make {}", output.display())).because(error))?;
+        self.run(self.make(source, &output).argument("headers"))?;
+        let call = self
+            .make(&source.join("tools/testing/selftests"), &output)
+            .arguments(["FORCE_TARGETS=1".to_owned(), format!("TARGETS={}", self.target)])
+            .argument(format!("INSTALL_PATH={}", draft.display()))
+            .argument("install");
+        self.run(call)?;
+        std::fs::write(draft.join(DONE), "")
+            .map_err(|error| Error::infra(format!("cannot write {}", draft.display())).because(error))
     }
-    let output = format!("{}\n{}", finished.stderr, finished.stdout);
-    let Some(complaint) = first_error(&output, &workshop.source.to_string_lossy()) else {
-        return Err(Error::usage(format!("kselftest {target} does not build, and make does not say why")));
+
+    fn make(&self, folder: &Path, output: &Path) -> Call {
+        let call = Call::new("make", folder).arguments(["ARCH=x86_64", "--no-print-directory"]);
+        let call = match self.verbosity {
+            Some(level) => call.argument(format!("V={level}")),
+            None => call.argument("--silent"),
+        };
+        MakeFlags::of_environment().apply(call.argument(format!("O={}", output.display())))
+    }
+
+    fn run(&self, call: Call) -> Result<()> {
+        let finished = MachinePrograms.watch(&call, &mut |line| {
+            if self.verbosity.is_some() {
+                (self.progress)(line);
+            }
+        })?;
+        match finished.success {
+            true => Ok(()),
+            false => Err(failure(self.target, &self.workshop.source, &finished.stdout)),
+        }
+    }
+}
+
+fn failure(target: &str, source: &Path, output: &str) -> Error {
+    let Some(complaint) = first_error(output, &source.to_string_lossy()) else {
+        return Error::usage(format!("kselftest {target} does not build, and make does not say why"));
     };
     let place = complaint.place.unwrap_or_default();
     let error = Error::usage(format!("kselftest {target} does not build: {place}: {}", complaint.message));
-    Err(match package_of(&complaint.message) {
+    match package_of(&complaint.message) {
         Some(package) => error.hint(format!("this machine lacks a library: apt-get install {package}")),
         None => error,
-    })
+    }
 }
 
 /// Debian packages of the headers that kselftest takes from the machine.

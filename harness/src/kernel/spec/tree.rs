@@ -81,6 +81,13 @@ impl TreeSpec {
     }
 }
 
+impl TreeSpec {
+    /// `V=1`: the user wants to see what make says.
+    pub fn verbosity(&self) -> Option<&str> {
+        self.variables.get("V").map(String::as_str).filter(|level| !level.is_empty() && *level != "0")
+    }
+}
+
 fn choice(text: &str, value: &str) -> Result<ConfigChoice> {
     let mut names = value.split('+').map(str::to_owned);
     let base = names.next().unwrap_or_default();

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 /// Builds the tree at the revision, unless the same files were built the same way before.
 pub fn resolve(spec: &TreeSpec, cache: &Cache, progress: Progress<'_>) -> Result<KernelBuild> {
     let recipe = Recipe::of(spec, cache, progress)?;
-    let builder = Builder { programs: &MachinePrograms, recipe, cache, progress };
+    let verbosity = spec.verbosity();
+    let builder = Builder { programs: &MachinePrograms, recipe, cache, progress, verbosity };
     builder.resolve(spec)
 }
 
@@ -43,6 +44,7 @@ pub(super) struct Builder<'a> {
     pub recipe: Recipe,
     pub cache: &'a Cache,
     pub progress: Progress<'a>,
+    pub verbosity: Option<&'a str>,
 }
 
 impl Builder<'_> {
@@ -79,6 +81,7 @@ impl Builder<'_> {
             source: workshop.source.clone(),
             output,
             subject: repository.subject(snapshot),
+            verbosity: self.verbosity,
         };
         let mut memory = Memory::load(&make.output);
         let configured = make.configure(&mut memory);
@@ -87,7 +90,9 @@ impl Builder<'_> {
         configured?;
         let expected = if memory.is_warm() { memory.expected() } else { self.elsewhere(&folder) };
         let said = make.compile(expected)?;
-        for warning in memory.learn(said.done, &said.warnings) {
+        // Of what is said in full no objects are counted.
+        let objects = self.verbosity.is_none().then_some(said.done);
+        for warning in memory.learn(objects, &said.warnings) {
             (self.progress)(&format!("new warning: {warning}"));
         }
         memory.save(&make.output)?;

@@ -8,15 +8,39 @@ pub struct Complaint {
     pub message: String,
 }
 
+impl std::fmt::Display for Complaint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = self.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+        write!(formatter, "{place}{}", self.message)
+    }
+}
+
 /// The first error of a compiler, linker or of make, in this order of worth: what make says is only an echo.
 pub fn first_error(output: &str, source: &str) -> Option<Complaint> {
     let kinds: [fn(&str) -> Option<Complaint>; 4] = [of_compiler, of_linker, of_shell, of_make];
     let complaint = kinds.iter().find_map(|of_kind| output.lines().find_map(of_kind))?;
-    let place = complaint.place.map(|place| {
-        let inside = place.strip_prefix(source).unwrap_or(&place);
-        inside.trim_start_matches("../").trim_start_matches('/').to_owned()
-    });
-    Some(Complaint { place, ..complaint })
+    Some(complaint.inside(source))
+}
+
+/// Every error of the compiler's, in order, each once.
+pub fn errors(output: &str, source: &str) -> Vec<Complaint> {
+    let mut all: Vec<Complaint> = Vec::new();
+    for complaint in output.lines().filter_map(of_compiler).map(|one| one.inside(source)) {
+        if !all.contains(&complaint) {
+            all.push(complaint);
+        }
+    }
+    all
+}
+
+impl Complaint {
+    fn inside(self, source: &str) -> Complaint {
+        let place = self.place.map(|place| {
+            let inside = place.strip_prefix(source).unwrap_or(&place);
+            inside.trim_start_matches("../").trim_start_matches('/').to_owned()
+        });
+        Complaint { place, ..self }
+    }
 }
 
 /// `fs/open.c:12:3: error: expected ‘;’ before ‘}’ token`; the linker's script errors look alike without a column.
@@ -66,6 +90,14 @@ mod tests {
             /cache/source/fs/open.c:14:3: error: second\n\
             make[3]: *** [/cache/source/scripts/Makefile.build:250: fs/open.o] Error 1\n";
         assert_eq!(first(output), (Some("fs/open.c:12:3".into()), "expected ';' before '}' token".into()));
+    }
+
+    #[test]
+    fn one_who_keeps_going_hears_of_every_error_once() {
+        let output =
+            "/s/fs/open.c:12:3: error: a\n/s/fs/open.c:12:3: error: a\nx\n/s/fs/read.c:1: error: b\n";
+        let all: Vec<String> = errors(output, "/s").iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["fs/open.c:12:3: a", "fs/read.c:1: b"]);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The kernel's make, in a build directory of ours: configure, compile, and what went wrong.
 
-use super::diagnosis::first_error;
+use super::diagnosis::{errors, first_error};
 use super::fragment::{lost, symbol};
 use super::kconfig;
+use super::makeflags::MakeFlags;
 use super::memory::Memory;
 use super::output::Output;
-use super::program::{Call, Finished, NEEDED, Programs, job_server};
+use super::program::{Call, Finished, NEEDED, Programs};
 use super::recipe::{Base, Fragment, Recipe};
 use crate::error::{Error, Result};
 use crate::kernel::cache::{digest, unwritable};
@@ -31,6 +32,9 @@ const KCONFIG_FILES: [&str; 5] =
 /// How often progress is told.
 const GLANCE: Duration = Duration::from_millis(500);
 
+/// Errors shown besides the first.
+const OTHERS: usize = 20;
+
 /// make for one source tree and one build directory.
 pub(super) struct Make<'a> {
     pub programs: &'a dyn Programs,
@@ -40,6 +44,8 @@ pub(super) struct Make<'a> {
     pub output: PathBuf,
     /// What is being built, for a person: the commit and its subject.
     pub subject: String,
+    /// `V=`: all that make says is shown.
+    pub verbosity: Option<&'a str>,
 }
 
 impl Make<'_> {
@@ -107,10 +113,14 @@ impl Make<'_> {
     pub fn compile(&self, expected: Option<usize>) -> Result<Output> {
         let mut output = Output::new(&self.source.to_string_lossy(), expected);
         let (started, mut told) = (Instant::now(), Instant::now());
+        let call = self.call(&[self.recipe.target()]);
+        let call = self.verbosity.iter().fold(call, |call, level| call.argument(format!("V={level}")));
         (self.progress)(&output.progress(Duration::ZERO));
-        let finished = self.programs.watch(&self.call(&[self.recipe.target()]), &mut |line| {
+        let finished = self.programs.watch(&call, &mut |line| {
             output.line(line);
-            if told.elapsed() >= GLANCE {
+            if self.verbosity.is_some() {
+                (self.progress)(line);
+            } else if told.elapsed() >= GLANCE {
                 told = Instant::now();
                 (self.progress)(&output.progress(started.elapsed()));
             }
@@ -124,13 +134,7 @@ impl Make<'_> {
             .arguments(["ARCH=x86_64", "--no-print-directory"])
             .argument(format!("O={}", self.output.display()))
             .arguments(self.recipe.variables.iter().map(|(name, value)| format!("{name}={value}")));
-        let call = match job_server(std::env::var("MAKEFLAGS").ok().as_deref()) {
-            Some(flags) => call.environment("MAKEFLAGS", flags),
-            None => {
-                let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-                call.argument(format!("--jobs={jobs}"))
-            }
-        };
+        let call = MakeFlags::of_environment().apply(call);
         let call = ANONYMOUS.into_iter().fold(call, |call, (name, value)| call.environment(name, value));
         self.with_cache(call).arguments(words)
     }
@@ -173,9 +177,13 @@ impl Make<'_> {
                 .hint(NEEDED);
         }
         let error = Error::usage(format!("{} does not build: {}", self.subject, complaint.message));
-        match complaint.place {
+        let error = match complaint.place {
             Some(place) => error.at(place),
             None => error,
-        }
+        };
+        // Only a make that was told to keep going has more than one that matters.
+        let others = errors(&output, &self.source.to_string_lossy()).into_iter().skip(1).take(OTHERS);
+        let others = others.filter(|_| MakeFlags::of_environment().keep_going);
+        others.fold(error, |error, other| error.hint(format!("also {other}")))
     }
 }

@@ -45,12 +45,12 @@ impl Memory {
         if self.is_warm() { self.warm } else { None }
     }
 
-    /// Takes in a finished build. Gives the warnings that no earlier build had; of the first one none is new, because
+    /// Takes in a finished build, with its number of objects where that is known. Gives the warnings that no earlier build had; of the first one none is new, because
     /// there is nothing to compare with.
-    pub fn learn<'a>(&mut self, objects: usize, warnings: &'a BTreeSet<Warning>) -> Vec<&'a Warning> {
+    pub fn learn<'a>(&mut self, objects: Option<usize>, warnings: &'a BTreeSet<Warning>) -> Vec<&'a Warning> {
         let first = !self.is_warm();
         let count = if first { &mut self.cold } else { &mut self.warm };
-        *count = Some(objects);
+        *count = objects.or(*count);
         let unknown = |warning: &&Warning| !self.warnings.contains(&warning.identity());
         let new = warnings.iter().filter(|warning| !first && unknown(warning)).collect();
         self.warnings.extend(warnings.iter().map(Warning::identity));
@@ -74,11 +74,11 @@ mod tests {
     #[test]
     fn only_what_no_earlier_build_said_is_new() {
         let mut memory = Memory::default();
-        assert!(memory.learn(100, &warnings(&["a.c", "b.c"])).is_empty());
+        assert!(memory.learn(Some(100), &warnings(&["a.c", "b.c"])).is_empty());
         let second = warnings(&["b.c", "c.c"]);
-        let new: Vec<_> = memory.learn(3, &second).iter().map(|warning| warning.file.clone()).collect();
+        let new: Vec<_> = memory.learn(Some(3), &second).iter().map(|warning| warning.file.clone()).collect();
         assert_eq!(new, ["c.c"]);
-        assert!(memory.learn(3, &second).is_empty());
+        assert!(memory.learn(Some(3), &second).is_empty());
         assert_eq!((memory.cold, memory.warm, memory.expected()), (Some(100), Some(3), Some(3)));
     }
 

@@ -146,20 +146,6 @@ fn refuse_interrupted(status: ExitStatus) -> Result<()> {
     }
 }
 
-/// The connection to the job server of a make that called us (info make, "Job Slots"), if there is one: then its slots
-/// bound our compilers, too.
-pub fn job_server(makeflags: Option<&str>) -> Option<String> {
-    let flags: Vec<&str> = makeflags?
-        .split_ascii_whitespace()
-        .filter(|word| word.starts_with("--jobserver-") || is_jobs(word))
-        .collect();
-    flags.iter().any(|word| word.starts_with("--jobserver-")).then(|| format!(" {}", flags.join(" ")))
-}
-
-fn is_jobs(word: &str) -> bool {
-    word.strip_prefix("-j").is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 /// A make that outlived us would go on in a build directory that the next invocation takes over. The signal follows
 /// the thread, and this one waits for the program.
 fn die_with_us(command: &mut Command) {
@@ -214,16 +200,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let call = Call::new("sh", folder.path()).arguments(["-c", "kill -INT $$"]);
         assert_eq!(MachinePrograms.run(&call).unwrap_err().kind, crate::Kind::Interrupted);
-    }
-
-    #[test]
-    fn the_job_server_is_joined_where_there_is_one() {
-        assert_eq!(
-            job_server(Some("n -j8 --jobserver-auth=3,4 -- LLVM=1")).as_deref(),
-            Some(" -j8 --jobserver-auth=3,4")
-        );
-        assert_eq!(job_server(Some("-j1 --no-print-directory")), None);
-        assert_eq!(job_server(None), None);
     }
 
     #[test]

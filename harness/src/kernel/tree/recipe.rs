@@ -12,7 +12,7 @@ pub struct Recipe {
     pub base: Base,
     /// Merged over the base, in this order.
     pub fragments: Vec<Fragment>,
-    /// Passed to make, without `O`.
+    /// Passed to make, without `O` and `V`.
     pub variables: BTreeMap<String, String>,
 }
 
@@ -64,7 +64,10 @@ impl Recipe {
         let implied = implied.iter().map(|name| (*name).to_owned());
         let fragments = implied.chain(choice.fragments).map(|name| fragment(&name)).collect::<Result<_>>()?;
         let mut variables = spec.variables.clone();
-        variables.remove("O");
+        // Where the user builds and how much is said does not change what comes out.
+        for unrelated in ["O", "V"] {
+            variables.remove(unrelated);
+        }
         Ok(Recipe { base, fragments, variables })
     }
 

@@ -73,7 +73,9 @@ impl Programs for Fake {
 
     fn watch(&self, call: &Call, line: &mut dyn FnMut(&str)) -> Result<Finished> {
         assert!(call.arguments.iter().any(|argument| argument == "W=1"), "variables reach make");
-        let finished = self.run(call)?;
+        // The target comes last.
+        let target = call.arguments.iter().filter(|word| *word != "V=1").cloned().collect();
+        let finished = self.run(&Call { arguments: target, ..call.clone() })?;
         finished.stdout.lines().chain(finished.stderr.lines()).for_each(line);
         Ok(finished)
     }
@@ -84,6 +86,7 @@ struct Bench {
     cache: Cache,
     fake: Fake,
     said: RefCell<Vec<String>>,
+    verbosity: Cell<Option<&'static str>>,
 }
 
 impl Bench {
@@ -97,7 +100,7 @@ impl Bench {
             broken: Cell::new(false),
             warning: Cell::new(""),
         };
-        let bench = Bench { folder, cache, fake, said: RefCell::default() };
+        let bench = Bench { folder, cache, fake, said: RefCell::default(), verbosity: Cell::default() };
         bench.write("scripts/kconfig/merge_config.sh", "");
         bench.write("fs/open.c", "int a;\n");
         bench.git(&["init", "-q"]);
@@ -130,8 +133,9 @@ impl Bench {
 
     fn build(&self, revision: Option<&str>) -> Result<KernelBuild> {
         let progress = |text: &str| self.said.borrow_mut().push(text.to_owned());
+        let (cache, verbosity) = (&self.cache, self.verbosity.get());
         let builder =
-            Builder { programs: &self.fake, recipe: recipe(), cache: &self.cache, progress: &progress };
+            Builder { programs: &self.fake, recipe: recipe(), cache, progress: &progress, verbosity };
         builder.resolve(&TreeSpec {
             directory: self.tree(),
             revision: revision.map(str::to_owned),
@@ -239,6 +243,17 @@ fn a_warning_that_an_earlier_build_did_not_have_is_shown() {
     let said = bench.said.borrow();
     let warnings: Vec<&String> = said.iter().filter(|text| text.contains("warning")).collect();
     assert_eq!(warnings, ["new warning: fs/open.c:1:5: unused"]);
+}
+
+#[test]
+fn a_verbose_build_shows_all_that_make_says_and_is_the_same_kernel() {
+    let bench = Bench::new(ALL);
+    bench.verbosity.set(Some("1"));
+    bench.build(Some("HEAD")).unwrap();
+    assert!(bench.said.borrow().iter().any(|text| text == "  CC      fs/open.o"));
+    bench.verbosity.set(None);
+    bench.build(Some("HEAD")).unwrap();
+    assert_eq!(bench.compiled(), 1);
 }
 
 #[test]
