@@ -7,6 +7,7 @@
 mod campaign;
 mod coverage;
 mod evaluate;
+mod pace;
 mod pacer;
 mod pool;
 

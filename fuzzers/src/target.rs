@@ -42,6 +42,8 @@ pub struct Execution {
     pub results: Vec<u32>,
     /// The kernel blocks it ran: any numbers that name them, in any order.
     pub coverage: Vec<u64>,
+    /// Guest time it took.
+    pub time: Duration,
 }
 
 /// The kernel's end, or complaint.

@@ -9,7 +9,7 @@ use gauntlet::run::judge::judge_case;
 use gauntlet::session::{Answer, ConsoleLog, Death};
 use gauntlet_protocol::coverage::{Reader, Store};
 use gauntlet_protocol::message::{decode, encode};
-use gauntlet_protocol::program::{Programs, RecordWriter, Records};
+use gauntlet_protocol::program::{Programs, Ran, RecordWriter, Records};
 use gauntlet_protocol::region::{Layout, MIN_SIZE, header};
 use gauntlet_protocol::{CaseReport, ChildExit, FlightRecord, Outcome, Response, frame, stream};
 use gauntlet_results::Verdict;
@@ -197,8 +197,9 @@ impl Store for Bytes {
 fn damaged_records_never_panic_their_readers() {
     let mut records = vec![0; 1024];
     let mut writer = RecordWriter::new(&mut records, 7);
+    let coverage = &[0xffff_ffff_8100_0010, 0xffff_ffff_8100_0020];
     for index in 0..6 {
-        assert!(writer.push(index, 1, &[0, 22, 4], &[0xffff_ffff_8100_0010, 0xffff_ffff_8100_0020]));
+        assert!(writer.push(&Ran { program: index, flags: 1, micros: 80, results: &[0, 22, 4], coverage }));
     }
     let mut framed = frame::wrap(b"an answer");
     framed.extend(stream::head(stream::Channel::Stdout, 4));

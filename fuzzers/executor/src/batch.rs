@@ -1,8 +1,9 @@
 //! The loop over a batch, in the process that runs programs.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
-use gauntlet_protocol::program::{MAX_CALLS, Operations, Programs, RecordWriter, Tier, flag};
+use gauntlet_protocol::program::{MAX_CALLS, Operations, Programs, Ran, RecordWriter, Tier, flag};
 
 use crate::arena::Arena;
 use crate::isolate::{self, Stack};
@@ -51,8 +52,10 @@ impl<'a> Executor<'a> {
         for (index, program) in (0u32..).zip(programs).skip(first as usize) {
             let Ok((tier, program)) = program else { return };
             self.flight.program(index);
+            let started = Instant::now();
             let flags = self.run_one(tier, &program, first_free);
-            if !self.record(results, cookie, index, flags) {
+            let ran = Ran { program: index, flags, micros: micros(started.elapsed()), ..Ran::default() };
+            if !self.record(results, cookie, ran) {
                 return;
             }
         }
@@ -75,18 +78,25 @@ impl<'a> Executor<'a> {
         flags
     }
 
-    fn record(&self, results: &mut [u8], cookie: u64, index: u32, mut flags: u32) -> bool {
+    /// Completes the record with what the page and KCOV say, and writes it.
+    fn record(&self, results: &mut [u8], cookie: u64, mut ran: Ran<'_>) -> bool {
         let (coverage, cut) = self.kcov.as_ref().map_or((&[][..], false), Kcov::collected);
         if cut {
-            flags |= flag::COVERAGE_CUT;
+            ran.flags |= flag::COVERAGE_CUT;
         }
         let mut errors = [0; MAX_CALLS];
         let calls = (self.page().calls.load(Relaxed) as usize).min(MAX_CALLS);
         for (error, word) in errors.iter_mut().zip(&self.page().errors) {
             *error = word.load(Relaxed);
         }
-        append(self.page(), results, cookie, |writer| writer.push(index, flags, &errors[..calls], coverage))
+        append(self.page(), results, cookie, |writer| {
+            writer.push(&Ran { results: &errors[..calls], coverage, ..ran })
+        })
     }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// Writes one record behind the last one and moves on to the next program. `false` when there is no room.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use gauntlet_protocol::program::{Programs, RecordWriter, flag};
+use gauntlet_protocol::program::{Programs, Ran, RecordWriter, flag};
 
 use crate::batch::{Executor, append};
 use crate::isolate::Stack;
@@ -27,7 +27,9 @@ pub fn serve(
     while (page.next.load(Relaxed) as usize) < total {
         let at = serve_some(&mut Order { executor: &executor, batch: &batch, results }, &stack)?;
         // A program that ended the executor itself gets a record that says so, and the next process goes on behind it.
-        let lost = |writer: &mut RecordWriter<'_>| writer.push(at, flag::KILLED, &[], &[]);
+        let lost = |writer: &mut RecordWriter<'_>| {
+            writer.push(&Ran { program: at, flags: flag::KILLED, ..Ran::default() })
+        };
         if (at as usize) < total && !append(page, results, batch.cookie(), lost) {
             return Err("the results do not fit");
         }

@@ -188,6 +188,7 @@ impl Campaign {
     /// in its window too, and must not fill the corpus.
     fn judge(&mut self, task: Task, execution: Execution) -> Result<(), CampaignError> {
         self.count(&execution);
+        let time = execution.time;
         match task.trial {
             Trial::First => {
                 let edges = execution.coverage;
@@ -197,7 +198,7 @@ impl Campaign {
                         self.queue.push(Task { proposal: task.proposal, trial });
                     }
                     // Nine programs in ten end here: the engine need not look at what it knows a second time.
-                    false => _ = self.evaluator.evaluate(&task.proposal, End::Ran(Vec::new()))?,
+                    false => _ = self.evaluator.evaluate(&task.proposal, End::Ran(Vec::new(), time))?,
                 }
             }
             Trial::Second(first) => {
@@ -208,7 +209,7 @@ impl Campaign {
                     let failures = self.noise.entry(edge).or_default();
                     *failures = failures.saturating_add(1);
                 }
-                self.evaluator.evaluate(&task.proposal, End::Ran(stable))?;
+                self.evaluator.evaluate(&task.proposal, End::Ran(stable, time))?;
             }
         }
         Ok(())

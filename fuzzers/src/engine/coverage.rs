@@ -6,6 +6,7 @@
 //! LibAFL's minimizer scheduler asks for.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use libafl::corpus::Testcase;
 use libafl::executors::ExitKind;
@@ -23,6 +24,8 @@ const NAME: &str = "edges";
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct EdgeObserver {
     pub(super) edges: Vec<u64>,
+    /// What it took.
+    pub(super) time: Duration,
 }
 
 impl Named for EdgeObserver {
@@ -91,9 +94,8 @@ impl EdgeFeedback {
         EdgeFeedback { observer: observer.handle() }
     }
 
-    fn edges<'a, OT: MatchName>(&self, observers: &'a OT) -> Result<&'a [u64], Error> {
-        let observer = observers.get(&self.observer);
-        Ok(&observer.ok_or_else(|| Error::key_not_found(NAME))?.edges)
+    fn observer<'a, OT: MatchName>(&self, observers: &'a OT) -> Result<&'a EdgeObserver, Error> {
+        observers.get(&self.observer).ok_or_else(|| Error::key_not_found(NAME))
     }
 }
 
@@ -119,7 +121,7 @@ impl<EM, I, OT: MatchName, S: HasNamedMetadata> Feedback<EM, I, OT, S> for EdgeF
         _: &ExitKind,
     ) -> Result<bool, Error> {
         let known = known(state)?;
-        Ok(self.edges(observers)?.iter().any(|edge| !known.contains(*edge)))
+        Ok(self.observer(observers)?.edges.iter().any(|edge| !known.contains(*edge)))
     }
 
     fn append_metadata(
@@ -129,10 +131,11 @@ impl<EM, I, OT: MatchName, S: HasNamedMetadata> Feedback<EM, I, OT, S> for EdgeF
         observers: &OT,
         testcase: &mut Testcase<I>,
     ) -> Result<(), Error> {
-        let edges = self.edges(observers)?;
+        let EdgeObserver { edges, time } = self.observer(observers)?;
         let known = state.named_metadata_mut::<Known>(NAME)?;
         let mut indices: Vec<usize> = edges.iter().map(|edge| known.intern(*edge)).collect();
         indices.sort_unstable();
+        testcase.set_exec_time(*time);
         testcase.add_metadata(MapIndexesMetadata::new(indices));
         Ok(())
     }

@@ -1,22 +1,26 @@
 //! LibAFL's side: state, feedback, corpus, and what to run next.
 
-use libafl::Error;
+use std::time::Duration;
+
 use libafl::corpus::{Corpus, CorpusId, InMemoryOnDiskCorpus, OnDiskCorpus};
 use libafl::events::NopEventManager;
 use libafl::executors::ExitKind;
-use libafl::feedbacks::{CrashFeedback, FastAndFeedback, NewHashFeedback};
+use libafl::feedbacks::{CrashFeedback, FastAndFeedback, MapIndexesMetadata, NewHashFeedback};
 use libafl::fuzzer::{ExecuteInputResult, ExecutionProcessor, HasScheduler, NopInputFilter, StdFuzzer};
 use libafl::inputs::BytesInputConverter;
 use libafl::mutators::Mutator;
 use libafl::observers::ValueObserver;
-use libafl::schedulers::{IndexesLenTimeMinimizerScheduler, QueueScheduler, Scheduler};
+use libafl::schedulers::minimizer::{DEFAULT_SKIP_NON_FAVORED_PROB, IsFavoredMetadata};
+use libafl::schedulers::{MinimizerScheduler, QueueScheduler};
 use libafl::state::{HasCorpus, HasExecutions, HasRand, StdState};
+use libafl::{Error, HasMetadata};
 use libafl_bolts::ownedref::OwnedRef;
 use libafl_bolts::rands::{Rand, StdRand};
 use libafl_bolts::tuples::{Handle, Handled, MatchNameRef, tuple_list, tuple_list_type};
 
 use super::Options;
 use super::coverage::{self, EdgeFeedback, EdgeObserver, Indexed};
+use super::pace::{Pace, Price};
 use crate::Program;
 use crate::generate::{Choices, Generator};
 use crate::mutate::{self, ProgramMutator};
@@ -25,13 +29,11 @@ use crate::mutate::{self, ProgramMutator};
 const DECISIONS: usize = 2048;
 /// One program in so many is new instead of mutated (syzkaller: 5 %).
 const NEW: u64 = 20;
-/// Children of one parent before the scheduler is asked again.
-const CHILDREN: u32 = 16;
 /// Until the corpus holds so many, programs are new.
 const SEEDLINGS: usize = 4;
 
 type State = StdState<InMemoryOnDiskCorpus<Program>, Program, StdRand, OnDiskCorpus<Program>>;
-type Minimizer = IndexesLenTimeMinimizerScheduler<QueueScheduler, Program, Indexed>;
+type Minimizer = MinimizerScheduler<QueueScheduler, Price, Program, MapIndexesMetadata, Indexed>;
 type Title = ValueObserver<'static, String>;
 /// A crash counts once per title: without the second half LibAFL would keep every copy of it.
 type Objective = FastAndFeedback<CrashFeedback, NewHashFeedback<Title>>;
@@ -40,8 +42,8 @@ type Engine = StdFuzzer<Minimizer, EdgeFeedback, BytesInputConverter, NopInputFi
 /// How a program ended.
 #[derive(Debug)]
 pub(super) enum End<'a> {
-    /// With these blocks run, sorted, each once.
-    Ran(Vec<u64>),
+    /// With these blocks run, sorted, each once, in that much guest time.
+    Ran(Vec<u64>, Duration),
     /// With a splat of this title.
     Crashed(&'a str),
 }
@@ -65,6 +67,9 @@ pub(super) struct Evaluator {
     mutator: ProgramMutator,
     most_calls: usize,
     parent: Option<(CorpusId, u32)>,
+    pace: Pace,
+    /// Size of the corpus when its favored part was last found.
+    culled: usize,
 }
 
 impl Evaluator {
@@ -93,6 +98,8 @@ impl Evaluator {
             generator,
             most_calls: options.most_calls,
             parent: None,
+            pace: Pace::default(),
+            culled: 0,
         })
     }
 
@@ -115,10 +122,36 @@ impl Evaluator {
             self.parent = Some((id, left - 1));
             return Ok(id);
         }
-        let scheduler = HasScheduler::<Program, State>::scheduler_mut(&mut self.engine);
-        let id = scheduler.next(&mut self.state)?;
-        self.parent = Some((id, CHILDREN - 1));
+        self.cull()?;
+        let mut id = self.following(self.parent.map(|(id, _)| id))?;
+        while !self.is_favored(id)? && self.state.rand_mut().coinflip(DEFAULT_SKIP_NON_FAVORED_PROB) {
+            id = self.following(Some(id))?;
+        }
+        let time = self.state.corpus().get(id)?.borrow().exec_time().unwrap_or_default();
+        self.parent = Some((id, self.pace.children(time) - 1));
         Ok(id)
+    }
+
+    /// Finds the favored part of the corpus anew when there is something new in it. LibAFL's own `next` does it for
+    /// every parent, which takes as long as the engine's whole remaining work; and it goes on behind the parent of the
+    /// last program evaluated, which with batches in flight is one chosen long ago.
+    fn cull(&mut self) -> Result<(), Error> {
+        let count = self.state.corpus().count();
+        if std::mem::replace(&mut self.culled, count) != count {
+            HasScheduler::<Program, State>::scheduler_mut(&mut self.engine).cull(&mut self.state)?;
+        }
+        Ok(())
+    }
+
+    /// The testcase behind this one, round and round.
+    fn following(&self, id: Option<CorpusId>) -> Result<CorpusId, Error> {
+        let corpus = self.state.corpus();
+        let next = id.and_then(|id| corpus.next(id)).or_else(|| corpus.first());
+        next.ok_or_else(|| Error::empty("the corpus is empty"))
+    }
+
+    fn is_favored(&self, id: CorpusId) -> Result<bool, Error> {
+        Ok(self.state.corpus().get(id)?.borrow().has_metadata::<IsFavoredMetadata>())
     }
 
     /// Whether one of these blocks was never seen and counts.
@@ -136,12 +169,14 @@ impl Evaluator {
     /// Gives LibAFL the result of an execution that happened elsewhere. Says whether it was kept, in the corpus or as
     /// the first crash of its title.
     pub(super) fn evaluate(&mut self, proposal: &Proposal, end: End<'_>) -> Result<bool, Error> {
-        let (edges, title, kind) = match end {
-            End::Ran(edges) => (edges, "", ExitKind::Ok),
-            End::Crashed(title) => (Vec::new(), title, ExitKind::Crash),
+        let (edges, time, title, kind) = match end {
+            End::Ran(edges, time) => (edges, time, "", ExitKind::Ok),
+            End::Crashed(title) => (Vec::new(), Duration::ZERO, title, ExitKind::Crash),
         };
+        self.pace.learn(time);
         if let Some(observer) = self.observers.get_mut(&self.edges) {
             observer.edges = edges;
+            observer.time = time;
         }
         if let Some(observer) = self.observers.get_mut(&self.title) {
             observer.set(title.to_string());

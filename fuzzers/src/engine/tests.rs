@@ -72,7 +72,7 @@ impl Target for Model {
             }
             let results =
                 program.calls.iter().map(|_| 0).chain([NOT_RUN]).take(program.calls.len()).collect();
-            result.executions.push(Some(Execution { results, coverage }));
+            result.executions.push(Some(Execution { results, coverage, time: Duration::from_micros(500) }));
         }
         Ok(result)
     }
@@ -131,7 +131,7 @@ fn names(directory: &Path) -> BTreeSet<String> {
 #[test]
 fn planted_bugs_are_found_once_each_and_made_small() {
     let directory = tempfile::tempdir().unwrap();
-    let (progress, log) = campaign(directory.path(), 1, 4_000, true);
+    let (progress, log) = campaign(directory.path(), 2, 8_000, true);
     let found: BTreeSet<&str> = log.found.iter().map(String::as_str).collect();
     assert_eq!(found.len(), log.found.len(), "a title was reported twice: {:?}", log.found);
     assert_eq!(found.len(), 2, "{found:?}");

@@ -27,7 +27,7 @@ pub use region::{AgentState, Layout};
 
 /// Raised whenever the meaning of a message or the region's layout changes. Checked in the handshake, so that
 /// a template made by another version is refused instead of misread.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// One byte on the second serial port: "look at the region". Its value carries no meaning of its own.
 pub const DOORBELL: u8 = b'!';

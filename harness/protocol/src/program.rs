@@ -14,7 +14,7 @@ mod record;
 mod write;
 
 pub use read::{Operations, Programs, ReadError};
-pub use record::{Record, RecordWriter, Records, record_size};
+pub use record::{Ran, Record, RecordWriter, Records, record_size};
 pub use write::{BatchWriter, ProgramWriter};
 
 /// First word of a batch.

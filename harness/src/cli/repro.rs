@@ -178,7 +178,7 @@ mod tests {
     fn the_listing_says_what_came_of_each_call() {
         let programs: Vec<Program> =
             vec!["sched_yield()\nclose(0xffffffffffffffff)\nsched_yield()".parse().unwrap()];
-        let execution = Execution { results: vec![0, 9, NOT_RUN], coverage: vec![] };
+        let execution = Execution { results: vec![0, 9, NOT_RUN], coverage: vec![], time: Duration::ZERO };
         let result = BatchResult { executions: vec![Some(execution)], ..BatchResult::default() };
         let lines = listing(&programs, &result);
         assert!(lines[0].ends_with("= ok") && lines[1].contains("Bad file descriptor"), "{lines:?}");

@@ -6,6 +6,7 @@ use gauntlet_fuzzers::{Crash, Execution};
 use gauntlet_protocol::program::Records;
 use gauntlet_protocol::{FlightRecord, Response};
 use gauntlet_qemu::Ended;
+use std::time::Duration;
 
 /// What came of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,10 @@ pub fn executions(bytes: &[u8], cookie: u64, count: usize) -> Vec<Option<Executi
         let coverage = record.coverage.iter().map(|low| KERNEL_TEXT | u64::from(*low)).collect();
         if let Some(place) = usize::try_from(record.program).ok().and_then(|index| executions.get_mut(index))
         {
-            *place = Some(Execution { results: record.results, coverage });
+            *place = {
+                let time = Duration::from_micros(record.micros.into());
+                Some(Execution { results: record.results, coverage, time })
+            };
         }
     }
     executions
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
     use crate::session::ConsoleLog;
     use gauntlet_protocol::Phase;
-    use gauntlet_protocol::program::{NOT_RUN, RecordWriter};
+    use gauntlet_protocol::program::{NOT_RUN, Ran, RecordWriter};
     use gauntlet_qemu::process::Exit;
     use std::time::Duration;
 
@@ -152,8 +156,12 @@ mod tests {
     fn records_of_programs_that_were_never_sent_are_ignored() {
         let mut bytes = vec![0; 512];
         let mut writer = RecordWriter::new(&mut bytes, 1);
-        assert!(writer.push(0, 0, &[0, NOT_RUN], &[0xffff_ffff_8100_0010]));
-        assert!(writer.push(9, 0, &[0], &[]));
+        assert!(writer.push(&Ran {
+            results: &[0, NOT_RUN],
+            coverage: &[0xffff_ffff_8100_0010],
+            ..Ran::default()
+        }));
+        assert!(writer.push(&Ran { program: 9, results: &[0], ..Ran::default() }));
         let found = executions(&bytes, 1, 2);
         assert_eq!(found.len(), 2);
         let first = found[0].as_ref().unwrap();

@@ -32,9 +32,10 @@ impl<'a> RecordWriter<'a> {
         self.length
     }
 
-    /// Adds the record of one program; coverage is the low half of each program counter. `false` when there is no
-    /// room left: the host then sees that the program has no record.
-    pub fn push(&mut self, program: u32, flags: u32, results: &[u32], coverage: &[u64]) -> bool {
+    /// Adds the record of one program. `false` when there is no room left: the host then sees that the program has
+    /// no record.
+    pub fn push(&mut self, ran: &Ran<'_>) -> bool {
+        let Ran { results, coverage, .. } = *ran;
         let size = record_size(results.len(), coverage.len());
         let Some(record) = self.out.get_mut(self.length..self.length + size) else {
             return false;
@@ -47,13 +48,13 @@ impl<'a> RecordWriter<'a> {
             }
         };
         put(RECORD_MAGIC);
-        put(program);
+        put(ran.program);
         put(self.cookie as u32);
         put((self.cookie >> 32) as u32);
         put(results.len() as u32);
-        put(flags);
+        put(ran.flags);
         put(coverage.len() as u32);
-        put(0);
+        put(ran.micros);
         results.iter().for_each(|result| put(*result));
         coverage.iter().for_each(|counter| put(*counter as u32));
         if !(results.len() + coverage.len()).is_multiple_of(2) {
@@ -65,6 +66,21 @@ impl<'a> RecordWriter<'a> {
     }
 }
 
+/// What the executor tells of one program's run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ran<'a> {
+    /// Index in the batch.
+    pub program: u32,
+    /// See [`super::flag`].
+    pub flags: u32,
+    /// Guest time it took, in microseconds.
+    pub micros: u32,
+    /// `errno` per call, 0 for success, [`super::NOT_RUN`].
+    pub results: &'a [u32],
+    /// Program counters covered, of which the low halves travel.
+    pub coverage: &'a [u64],
+}
+
 /// What is known of one program's run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -72,6 +88,8 @@ pub struct Record {
     pub program: u32,
     /// See [`super::flag`].
     pub flags: u32,
+    /// Guest time it took, in microseconds.
+    pub micros: u32,
     /// `errno` per call, 0 for success, [`super::NOT_RUN`].
     pub results: Vec<u32>,
     /// Low halves of the program counters covered.
@@ -111,6 +129,7 @@ impl<'a> Records<'a> {
         let record = Record {
             program: word(1)?,
             flags: word(5)?,
+            micros: word(7)?,
             results: (0..calls).map_while(|index| word(8 + index)).collect(),
             coverage: (0..covered).map_while(|index| word(8 + calls + index)).collect(),
         };

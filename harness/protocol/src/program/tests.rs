@@ -87,12 +87,19 @@ proptest! {
         bit in 0u8..8,
     ) {
         let counters: Vec<u64> = coverage.iter().map(|low| u64::from(*low) | 0xffff_ffff_0000_0000).collect();
+        let ran = |program, flags| Ran { program, flags, micros: 7, results: &results, coverage: &counters };
         let mut out = vec![0; 2 * record_size(results.len(), coverage.len())];
         let mut writer = RecordWriter::new(&mut out, 99);
-        prop_assert!(writer.push(0, 1, &results, &counters));
-        prop_assert!(writer.push(1, 2, &results, &counters));
-        prop_assert!(!writer.push(2, 0, &[], &[]));
-        let expected = |program, flags| Record { program, flags, results: results.clone(), coverage: coverage.clone() };
+        prop_assert!(writer.push(&ran(0, 1)));
+        prop_assert!(writer.push(&ran(1, 2)));
+        prop_assert!(!writer.push(&Ran::default()));
+        let expected = |program, flags| Record {
+            program,
+            flags,
+            micros: 7,
+            results: results.clone(),
+            coverage: coverage.clone(),
+        };
         let read: Vec<_> = Records::new(&out, 99).collect();
         prop_assert_eq!(read, vec![expected(0, 1), expected(1, 2)]);
         prop_assert_eq!(Records::new(&out, 98).count(), 0);
