@@ -1,7 +1,7 @@
 //! Clones: how long until the first verified reply, what memory size does to it, what one costs in memory.
 
 use crate::sample::{Row, milliseconds, quantile};
-use crate::setup::{host, kernel, runtime, session};
+use crate::setup::{KERNEL, host, kernel, runtime, session};
 use gauntlet::session::{GuestOptions, Session, SessionOptions};
 use gauntlet_protocol::{Request, Response};
 use gauntlet_qemu::Machine;
@@ -11,7 +11,7 @@ const N: usize = 200;
 
 pub fn measure() -> Vec<Row> {
     runtime().block_on(async {
-        let (host, kernel) = (host().await, kernel());
+        let (host, kernel) = (host().await, kernel(KERNEL));
         let options = |memory_mib| SessionOptions {
             machine: Machine { memory_mib, ..Machine::default() },
             ..SessionOptions::default()

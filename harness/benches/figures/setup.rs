@@ -20,8 +20,8 @@ pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().expect("a runtime")
 }
 
-pub fn kernel() -> KernelBuild {
-    let spec: KernelSpec = KERNEL.parse().expect("a good spec");
+pub fn kernel(spec: &str) -> KernelBuild {
+    let spec: KernelSpec = spec.parse().expect("a good spec");
     kernel::resolve(&spec, &Cache::at(cache()).expect("a cache"), &|_| {}).expect("the kernel can be had")
 }
 

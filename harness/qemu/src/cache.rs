@@ -136,14 +136,33 @@ impl TemplateCache {
             collected.templates += 1;
             collected.bytes += template.bytes;
         }
+        self.collect_locks(max_age, now)?;
         Ok(collected)
     }
 
-    fn by_last_use(&self) -> Result<Vec<Stored>> {
+    /// Removes locks that old without a template. Should somebody be about to take one, two may make the template at
+    /// once, and the later one is kept: time lost, and nothing else.
+    fn collect_locks(&self, max_age: Duration, now: SystemTime) -> Result<()> {
+        for path in self.entries()? {
+            let lock = path.extension().is_some_and(|extension| extension == "lock");
+            let made = path.metadata().and_then(|metadata| metadata.modified());
+            let old = made.is_ok_and(|made| now.duration_since(made).unwrap_or_default() > max_age);
+            if lock && old && !path.with_extension("state").exists() {
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn entries(&self) -> Result<Vec<PathBuf>> {
         let what = || Error::io(format!("cannot list {}", self.folder.display()));
+        let entries = fs::read_dir(&self.folder).map_err(what())?;
+        entries.map(|entry| entry.map(|entry| entry.path()).map_err(what())).collect()
+    }
+
+    fn by_last_use(&self) -> Result<Vec<Stored>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(what())? {
-            let path = entry.map_err(what())?.path();
+        for path in self.entries()? {
             if path.extension().is_some_and(|extension| extension == "state")
                 && let Some(digest) = path.file_stem().and_then(|stem| stem.to_str())
                 && let Ok(metadata) = path.metadata()
@@ -260,6 +279,22 @@ mod tests {
         assert_eq!(cache.collect(3 << 19, month, now).unwrap().templates, 1);
         assert!(cache.find("middle").unwrap().is_none());
         assert!(cache.find("new").unwrap().is_some());
+    }
+
+    #[test]
+    fn locks_of_templates_long_gone_are_collected() {
+        let (folder, cache) = cache();
+        let now = SystemTime::now();
+        let month = Duration::from_secs(30 * 86_400);
+        cache.store("kept", &cache.new_ram(0).unwrap(), b"", json!({})).unwrap();
+        for digest in ["gone", "kept"] {
+            drop(cache.lock(digest).unwrap());
+        }
+        cache.collect(u64::MAX, month, now).unwrap();
+        assert!(folder.path().join("gone.lock").exists());
+        touch(&folder.path().join("kept.state"));
+        cache.collect(u64::MAX, Duration::ZERO, now + Duration::from_secs(1)).unwrap();
+        assert!(!folder.path().join("gone.lock").exists());
     }
 
     proptest! {
