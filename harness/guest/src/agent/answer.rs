@@ -32,7 +32,10 @@ pub fn answer(request: Result<Request, String>, parameters: &Parameters, link: &
     };
     block_child_signal();
     let answered = match request {
-        Request::Ping => Ok(Response::Hello(boot::hello(link.is_region()))),
+        Request::Ping => {
+            let said = link.said().cloned();
+            Ok(Response::Hello(said.unwrap_or_else(|| boot::hello(link.is_region()))))
+        }
         Request::Case(request) => run_case(&request, parameters, link),
         Request::Exec(request) => exec::run(&request, parameters, link),
         Request::Symbols => symbols::publish(link),

@@ -16,6 +16,7 @@ pub struct Link {
     /// Sequence of the request being answered.
     sequence: u32,
     can_park: bool,
+    said: Option<Hello>,
 }
 
 impl Link {
@@ -33,7 +34,7 @@ impl Link {
         });
         // SAFETY: asks for one I/O port; lockdown may refuse, and then we do not park.
         let can_park = unsafe { libc::ioperm(PARK_PORT.into(), 1, 1) } == 0;
-        Link { region, serial: Serial::open(), sequence: 0, can_park }
+        Link { region, serial: Serial::open(), sequence: 0, can_park, said: None }
     }
 
     pub fn is_region(&self) -> bool {
@@ -46,6 +47,7 @@ impl Link {
 
     /// Publishes the hello and parks: here the machine becomes a template.
     pub fn say_hello(&mut self, hello: &Hello) {
+        self.said = Some(hello.clone());
         let Some(region) = self.region else {
             self.serial.send_frame(&encode_response(&Response::Hello(hello.clone())));
             return;
@@ -65,6 +67,12 @@ impl Link {
         } else {
             self.serial.ring();
         }
+    }
+
+    /// What was said then: a clone that only shows that it is there need not look at everything again, with a
+    /// translator that starts cold.
+    pub fn said(&self) -> Option<&Hello> {
+        self.said.as_ref()
     }
 
     /// Waits for the next request.
