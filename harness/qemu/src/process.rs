@@ -40,6 +40,23 @@ pub struct Exit {
     pub signal: Option<i32>,
 }
 
+impl std::fmt::Display for Exit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.code, self.signal) {
+            // A page of a file mapping that the file system has no room for (mmap(2), tmpfs(5)).
+            (_, Some(libc::SIGBUS)) => {
+                formatter.write_str("a bus error: no room for the machine's memory on the host's disk")
+            }
+            (_, Some(libc::SIGKILL)) => {
+                formatter.write_str("killed, perhaps because the host's memory ran out")
+            }
+            (_, Some(signal)) => write!(formatter, "signal {signal}"),
+            (Some(code), None) => write!(formatter, "status {code}"),
+            (None, None) => formatter.write_str("nobody knows how"),
+        }
+    }
+}
+
 impl From<ExitStatus> for Exit {
     fn from(status: ExitStatus) -> Exit {
         Exit { code: status.code(), signal: status.signal() }

@@ -78,6 +78,8 @@ impl Vm {
         let arguments = arguments(launch.machine, launch.boot, ram, &wiring, launch.plugin);
         tracing::debug!(program = %launch.qemu.program.display(), ?arguments, "starting QEMU");
         let process = Process::start(Spawn { program: launch.qemu.program.clone(), arguments, keep })?;
+        // Only the child holds these now: when it ends, we are told.
+        drop((agent_end, qmp_end));
         let agent = UnixStream::from_std(agent).map_err(Error::io("cannot use the agent's socket"))?;
         let mut vm = Vm { process, qmp: Qmp::new(qmp)?, agent, region, console };
         match tokio::time::timeout(CONTROL_LIMIT, vm.take_control()).await {

@@ -32,7 +32,7 @@ pub fn account(answer: &Answer) -> Account {
         (Err(Death::Host(what)), _) => return Account::Infra(what.clone()),
         (Err(Death::QemuStuck { .. }), _) => return Account::Infra("QEMU stopped answering".to_owned()),
         (Err(Death::Ended(Ended::Qemu { exit, stderr })), _) => {
-            let why = stderr.clone().unwrap_or_else(|| format!("{exit:?}"));
+            let why = stderr.clone().unwrap_or_else(|| exit.to_string());
             return Account::Infra(format!("QEMU ended by itself: {why}"));
         }
         // A machine that waited for a CPU of the host is slow, not hung.

@@ -249,7 +249,7 @@ impl Attempt {
 
     fn ended(&self, ended: Ended) -> Failure {
         if let Ended::Qemu { exit, stderr } = ended {
-            let why = stderr.unwrap_or_else(|| format!("{exit:?}"));
+            let why = stderr.unwrap_or_else(|| exit.to_string());
             return Failure::infra(format!("QEMU ended during the boot: {why}"));
         }
         let title = crash::scan(&self.console.bytes()).first().map(|splat| splat.title.clone());
