@@ -4,6 +4,7 @@ use crate::sys::Errno;
 use gauntlet_protocol::Outcome;
 use gauntlet_protocol::message::{decode, encode};
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::AsRawFd;
 
 const SIZE: usize = 64 << 10;
@@ -20,8 +21,10 @@ impl Word {
     /// A fresh one, and the file behind it. Not a memfd: not every kernel has one.
     pub fn create(path: &str) -> Result<(Word, File), String> {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
-        let file = file.map_err(|error| format!("{path}: {error}"))?;
-        file.set_len(SIZE as u64).map_err(|error| format!("{path}: {error}"))?;
+        let mut file = file.map_err(|error| format!("{path}: {error}"))?;
+        // Written, not only set to its length: a page that is not there yet cannot be had once a case has filled the
+        // file system, and whoever touches it then gets SIGBUS.
+        file.write_all(&[0; SIZE]).map_err(|error| format!("{path}: {error}"))?;
         // Only whoever has it open may reach it.
         std::fs::remove_file(path).map_err(|error| format!("{path}: {error}"))?;
         let word = Word::map(file.as_raw_fd()).ok_or_else(|| format!("mmap of {path}: {}", Errno::last()))?;

@@ -1,9 +1,11 @@
 //! From a bare kernel to a system cases can run on.
 
 use gauntlet_protocol::{Hello, PROTOCOL_VERSION};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 /// What the kernel command line tells the agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,15 +23,16 @@ struct Mount {
     options: &'static str,
 }
 
-/// In this order. What a kernel does not have is left out: cases that need it say so.
+/// In this order. What a kernel does not have is left out: cases that need it say so. All of memory filesystems
+/// together is less than memory: a case that fills them gets ENOSPC, and no kernel panics for want of memory.
 const MOUNTS: &[Mount] = &[
     Mount { source: "proc", target: "/proc", kind: "proc", options: "" },
     Mount { source: "sysfs", target: "/sys", kind: "sysfs", options: "" },
     Mount { source: "devtmpfs", target: "/dev", kind: "devtmpfs", options: "mode=0755" },
     Mount { source: "devpts", target: "/dev/pts", kind: "devpts", options: "ptmxmode=0666" },
-    Mount { source: "tmpfs", target: "/dev/shm", kind: "tmpfs", options: "mode=1777" },
-    Mount { source: "tmpfs", target: "/tmp", kind: "tmpfs", options: "mode=1777" },
-    Mount { source: "tmpfs", target: "/run", kind: "tmpfs", options: "mode=0755" },
+    Mount { source: "tmpfs", target: "/dev/shm", kind: "tmpfs", options: "mode=1777,size=10%" },
+    Mount { source: "tmpfs", target: "/tmp", kind: "tmpfs", options: "mode=1777,size=45%" },
+    Mount { source: "tmpfs", target: "/run", kind: "tmpfs", options: "mode=0755,size=20%" },
     Mount { source: "cgroup2", target: "/sys/fs/cgroup", kind: "cgroup2", options: "" },
     Mount { source: "bpf", target: "/sys/fs/bpf", kind: "bpf", options: "" },
     Mount { source: "debugfs", target: "/sys/kernel/debug", kind: "debugfs", options: "" },
@@ -37,10 +40,25 @@ const MOUNTS: &[Mount] = &[
     Mount { source: "securityfs", target: "/sys/kernel/security", kind: "securityfs", options: "" },
 ];
 
+/// Memory filesystems that the kernel mounts itself, and the room they get.
+const BOUNDED: &[(&CStr, &CStr)] = &[(c"/", c"size=5%"), (c"/dev", c"size=1m")];
+
 /// Mounts what there is, sets the few knobs we rely on, and reads the command line.
 pub fn bring_up() -> Parameters {
     for mount in MOUNTS {
         mount_one(mount);
+    }
+    for (target, options) in BOUNDED {
+        // SAFETY: constant strings, and null pointers where mount(2) allows them. A ramfs has no such option.
+        unsafe {
+            libc::mount(
+                std::ptr::null(),
+                target.as_ptr(),
+                std::ptr::null(),
+                libc::MS_REMOUNT,
+                options.as_ptr().cast(),
+            )
+        };
     }
     // Everything the kernel says is evidence; addresses in it must be real ones.
     for (knob, value) in [
@@ -114,7 +132,12 @@ pub fn hello(shared_region: bool) -> Hello {
 
 /// `/proc/sys/kernel/tainted`: bits are explained in Documentation/admin-guide/tainted-kernels.rst.
 pub fn taint() -> u64 {
-    fs::read_to_string("/proc/sys/kernel/tainted").ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    /// Open from the first look on: a case may unmount /proc, and what it does then counts, too.
+    static FILE: OnceLock<Option<fs::File>> = OnceLock::new();
+    let file = FILE.get_or_init(|| fs::File::open("/proc/sys/kernel/tainted").ok());
+    let mut text = [0; 32];
+    let length = file.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()).unwrap_or(0);
+    String::from_utf8_lossy(&text[..length]).trim().parse().unwrap_or(0)
 }
 
 pub fn monotonic_ns() -> u64 {
