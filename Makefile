@@ -101,6 +101,7 @@ check-full: check
 	export GAUNTLET_SLOW=1
 	$(CARGO) $(tester) --package gauntlet --locked --test hostile
 	$(CARGO) $(tester) --package gauntlet --locked --test machine endurance
+	$(CARGO) $(tester) --package gauntlet --locked --test machine what_only_watchdogs
 
 bench: packages
 	$(CARGO) bench --locked --package gauntlet --bench figures

@@ -3,15 +3,24 @@
 //! Not part of the catalogue: only the host's own tests ask for these, by name.
 
 use crate::case::{Complaint, succeeds};
+use crate::module::DONOR;
 use crate::{Case, CaseResult, Context, FileNeed, Need, Stop, Suite, check, syscall};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 
+mod kernel;
+mod process;
+
 pub const SUITE: Suite = Suite { name: "fault", about: "misbehaviour on purpose", needs: &[], cases: CASES };
 
 const fn fault(name: &'static str, run: fn(&Context) -> CaseResult) -> Case {
     Case { name, cites: "the verdict model", needs: &[], files: &[], splats: &[], run }
+}
+
+/// A fault that a module does, made after the pattern of one of the kernel's own.
+const fn by_module(name: &'static str, run: fn(&Context) -> CaseResult) -> Case {
+    Case { files: &[FileNeed::Module(DONOR)], ..fault(name, run) }
 }
 
 const CASES: &[Case] = &[
@@ -42,6 +51,32 @@ const CASES: &[Case] = &[
     Case { needs: &[XFS], ..fault("finds_its_module_loaded", finds_module) },
     Case { files: &[FileNeed::Module("xfs")], ..fault("loads_its_module_itself", loads_module) },
     Case { needs: &[UNKNOWN_MODULE], ..fault("needs_a_module_that_is_not_there", |_| Ok(())) },
+    by_module("oopses_for_real", kernel::oops),
+    by_module("hits_a_bug", kernel::bug),
+    by_module("warns_once_twice", kernel::warn_once_twice),
+    by_module("locks_up_softly", kernel::lock_up_softly),
+    by_module("stalls_rcu", kernel::stall_rcu),
+    by_module("hangs_a_task", kernel::hang_a_task),
+    by_module("loops_with_interrupts_off", kernel::loop_with_interrupts_off),
+    by_module("halts_with_interrupts_off", kernel::halt_with_interrupts_off),
+    by_module("triple_faults_for_real", kernel::triple_fault),
+    fault("claims_a_pass_and_crashes", process::pass_and_crash),
+    fault("claims_a_pass_and_dies", process::pass_and_die),
+    fault("warns_and_skips", process::skip_and_warn),
+    fault("kills_its_session", |_| process::kill_all_of(0)),
+    fault("kills_every_process", |_| process::kill_all_of(-1)),
+    fault("closes_every_descriptor", process::close_every_descriptor),
+    fault("fills_the_disk", process::fill_the_disk),
+    fault("fills_every_filesystem", process::fill_every_filesystem),
+    fault("remounts_everything_read_only", process::remount_read_only),
+    fault("hides_the_taint", process::hide_the_taint),
+    Case { needs: &[XFS], ..fault("unloads_modules", process::unload_modules) },
+    fault("sets_the_clock_to_2050", process::set_the_clock_to_2050),
+    fault("lets_the_clock_jump", process::let_the_clock_jump),
+    fault("freezes_its_cgroup", |_| process::freeze("0")),
+    fault("freezes_the_agent", |_| process::freeze("1")),
+    fault("eats_all_memory", process::eat_all_memory),
+    fault("starves_the_agent_of_memory", process::starve_the_agent),
 ];
 
 const WARNING_LINE: &str = "WARNING: CPU: 0 PID: 77 at kernel/fault.c:1 fault_warns+0x1/0x2";
@@ -52,7 +87,7 @@ const SYSRQ: Complaint = Complaint { title: "kernel panic: sysrq triggered crash
 const XFS: Need = Need::Module { symbol: "XFS_FS", module: "xfs" };
 const UNKNOWN_MODULE: Need = Need::Module { symbol: "XFS_FS", module: "no_such_module" };
 
-fn broken(what: &str) -> impl Fn(std::io::Error) -> Stop {
+fn broken(what: &str) -> impl Fn(std::io::Error) -> Stop + use<'_> {
     move |error| Stop::Broken(format!("{what}: {error}"))
 }
 

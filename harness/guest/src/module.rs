@@ -9,7 +9,7 @@ mod donor;
 mod elf;
 
 pub use code::{Code, Register};
-pub use donor::Donor;
+pub use donor::{DONOR, Donor};
 
 use crate::case::Stop;
 use crate::sys::Errno;

@@ -1,6 +1,6 @@
 //! What an answer means: evidence in, one verdict out. Pure.
 
-use crate::crash::{self, Kind, Splat};
+use crate::crash::{self, Kind, Scan, Scanner, Splat};
 use crate::session::{Answer, Death};
 use gauntlet_guest::Complaint;
 use gauntlet_protocol::{CaseReport, ChildExit, Outcome, Response};
@@ -38,14 +38,16 @@ pub fn judge_case(answer: &Answer) -> Judged {
 /// The same for a case that provokes complaints on purpose ([`gauntlet_guest::Case::splats`]): one of them must come,
 /// and taints the kernel rightly. A case that provokes none is judged by everything.
 pub fn judge_provoking(answer: &Answer, expected: &[Complaint]) -> Judged {
+    let Scan { splats, oom_killed, .. } = scan(answer);
     let (provoked, splats): (Vec<Splat>, Vec<Splat>) =
-        crash::scan(&answer.console.bytes()).into_iter().partition(|splat| is_expected(splat, expected));
+        splats.into_iter().partition(|splat| is_expected(splat, expected));
     let mut evidence: Vec<Evidence> = splats.iter().map(|splat| splat_evidence(splat, answer)).collect();
     match &answer.response {
         Ok(Response::Case(report)) => {
             let stalled = splats.iter().any(|splat| splat.kind.is_stall()) && was_starved(answer);
             let forgiven =
                 if provoked.is_empty() { 0 } else { PROVOKED } | if stalled { SOFT_LOCKUP } else { 0 };
+            evidence.extend(memory_evidence(report, &oom_killed));
             evidence.extend(report_evidence(report, answer, forgiven));
             if report.outcome == Outcome::Pass && provoked.is_empty() && !expected.is_empty() {
                 let titles: Vec<&str> = expected.iter().map(|complaint| complaint.title).collect();
@@ -83,6 +85,12 @@ pub fn judge_death(answer: &Answer) -> Option<Evidence> {
     evidence.into_iter().find(|one| one.verdict == worst)
 }
 
+fn scan(answer: &Answer) -> Scan {
+    let mut scanner = Scanner::default();
+    scanner.push(&answer.console.bytes());
+    scanner.finish()
+}
+
 fn is_expected(splat: &Splat, expected: &[Complaint]) -> bool {
     let passes = |function: &str| splat.stack.iter().any(|frame| frame.function == function);
     expected
@@ -116,6 +124,15 @@ fn report_evidence(report: &CaseReport, answer: &Answer, forgiven: u64) -> Vec<E
         }
     }
     evidence
+}
+
+/// What killed a case that said nothing, when the kernel tells.
+fn memory_evidence(report: &CaseReport, oom_killed: &[String]) -> Option<Evidence> {
+    let killed = matches!(report.outcome, Outcome::Broken { .. })
+        && report.exit == ChildExit::Signaled(libc::SIGKILL)
+        && !oom_killed.is_empty();
+    let reason = "the kernel killed the case because the machine ran out of memory";
+    killed.then(|| Evidence::new(Verdict::Error, reason))
 }
 
 fn outcome_evidence(report: &CaseReport, answer: &Answer) -> Evidence {
@@ -158,7 +175,7 @@ fn death_evidence(death: &Death, answer: &Answer, splats: &[Splat]) -> Evidence 
         }
         Death::Ended(Ended::Reset) => Evidence::new(Verdict::Crash, "the machine reset"),
         Death::Ended(Ended::Qemu { exit, stderr }) => {
-            let why = stderr.clone().unwrap_or_else(|| format!("{exit:?}"));
+            let why = stderr.clone().unwrap_or_else(|| exit.to_string());
             Evidence::new(Verdict::Infra, format!("QEMU ended by itself: {why}"))
         }
         Death::Silent { .. } if was_starved(answer) => {
@@ -234,6 +251,19 @@ mod tests {
         };
         assert_eq!(verdict_of(Ok(tainted(1 << 9)), ""), Verdict::Crash);
         assert_eq!(verdict_of(Ok(tainted(1 << 13)), ""), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_case_that_ran_out_of_memory_is_told_so() {
+        let killed = Outcome::Broken { reason: "the case was killed by signal 9".into() };
+        let answered = || Ok(Response::Case(report(killed.clone(), ChildExit::Signaled(9))));
+        let console = "[    5.000000] Out of memory: Killed process 77 (init) total-vm:9kB, anon-rss:1kB\n";
+        let told = judge_case(&answer(answered(), console)).evidence;
+        assert_eq!(told.verdict, Verdict::Error);
+        assert!(told.reason.contains("out of memory"), "{told:?}");
+        assert!(judge_case(&answer(answered(), "")).evidence.reason.contains("signal 9"));
+        let passed = Response::Case(report(Outcome::Pass, ChildExit::Exited(0)));
+        assert_eq!(verdict_of(Ok(passed), console), Verdict::Pass, "a child of the case may be killed so");
     }
 
     #[test]

@@ -10,5 +10,6 @@ mod exactness;
 mod faults;
 mod filesystems;
 mod flaky;
+mod host;
 mod images;
 mod verbs;

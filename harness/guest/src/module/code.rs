@@ -54,7 +54,12 @@ impl Code {
             Register::Rsi => 0x35,
             Register::Rdi => 0x3d,
         };
-        self.raw(&[0x48, 0x8d, field]).distance(Target::Data(offset))
+        self.with_data(&[0x48, 0x8d, field], offset)
+    }
+
+    /// An instruction that ends in `[rip + data]`.
+    pub fn with_data(&mut self, instruction: &[u8], offset: usize) -> &mut Code {
+        self.raw(instruction).distance(Target::Data(offset))
     }
 
     /// `mov register, value`, extended with its sign.

@@ -1,5 +1,10 @@
 //! What a module built for a kernel tells about that kernel. Bounded: a damaged file gives `None`.
 
+use crate::{Context, Stop};
+
+/// A small module that depends on no other and is in every distribution.
+pub const DONOR: &str = "dummy";
+
 /// Size of one entry of `__versions` (`struct modversion_info`).
 const VERSION: usize = 64;
 /// Size of a section header and of a relocation with addend (elf(5)).
@@ -24,6 +29,14 @@ pub struct Donor {
 }
 
 impl Donor {
+    /// From the [`DONOR`] among the files of the case.
+    pub fn of(context: &Context) -> Result<Donor, Stop> {
+        let path = context.file(&format!("{DONOR}.ko"));
+        let image =
+            std::fs::read(&path).map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))?;
+        Donor::parse(&image).ok_or_else(|| Stop::Broken(format!("{DONOR}.ko is not understood")))
+    }
+
     pub fn parse(file: &[u8]) -> Option<Donor> {
         let elf = Elf::new(file)?;
         let module = elf.section(b".gnu.linkonce.this_module")?;

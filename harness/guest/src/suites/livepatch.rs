@@ -1,5 +1,6 @@
 //! Live patching: a real module, made for the kernel, patched in and out.
 
+use crate::module::DONOR;
 use crate::{Case, CaseResult, Context, FileNeed, Need, Suite};
 
 mod effect;
@@ -22,7 +23,7 @@ pub const SUITE: Suite = Suite {
 
 /// Every case builds its patches after the pattern of a module of the kernel's own.
 const fn case(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
-    Case { name, cites, needs: &[], files: &[FileNeed::Module(patch::DONOR)], splats: &[], run }
+    Case { name, cites, needs: &[], files: &[FileNeed::Module(DONOR)], splats: &[], run }
 }
 
 const CASES: &[Case] = &[

@@ -2,12 +2,12 @@
 
 use super::patch::*;
 use crate::case::fails_with;
-use crate::module::unload;
+use crate::module::{Donor, unload};
 use crate::{CaseResult, Context, Stop, check, check_eq};
 
 pub fn patched_function_is_called_instead(context: &Context) -> CaseResult {
     let before = cmdline()?;
-    of_cmdline("klp_one", "one\n").apply(&donor(context)?)?;
+    of_cmdline("klp_one", "one\n").apply(&Donor::of(context)?)?;
     check_eq!(cmdline()?, "one\n", "/proc/cmdline under the patch");
     check!(before != "one\n", "the patch changes nothing");
     Ok(())
@@ -16,7 +16,7 @@ pub fn patched_function_is_called_instead(context: &Context) -> CaseResult {
 pub fn disabled_patch_gives_the_old_function_back(context: &Context) -> CaseResult {
     let before = cmdline()?;
     let patch = of_cmdline("klp_one", "one\n");
-    patch.apply(&donor(context)?)?;
+    patch.apply(&Donor::of(context)?)?;
     check_eq!(cmdline()?, "one\n", "/proc/cmdline under the patch");
     patch.disable()?;
     check_eq!(cmdline()?, before, "/proc/cmdline after the patch was disabled");
@@ -26,7 +26,7 @@ pub fn disabled_patch_gives_the_old_function_back(context: &Context) -> CaseResu
 }
 
 pub fn patch_comes_and_goes_ten_times(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     let patch = of_cmdline("klp_one", "one\n");
     for round in 0..10 {
         patch.apply(&donor)?;
@@ -38,7 +38,7 @@ pub fn patch_comes_and_goes_ten_times(context: &Context) -> CaseResult {
 }
 
 pub fn two_functions_are_patched_apart(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     let first = of_cmdline("klp_one", "one\n");
     let second = Patch { function: "version_proc_show", ..of_cmdline("klp_two", "two\n") };
     let version = || {
@@ -62,7 +62,7 @@ pub fn two_functions_are_patched_apart(context: &Context) -> CaseResult {
 }
 
 pub fn later_patch_of_a_function_wins(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     let (first, second) = (of_cmdline("klp_one", "one\n"), of_cmdline("klp_two", "two\n"));
     first.apply(&donor)?;
     second.apply(&donor)?;
@@ -75,7 +75,7 @@ pub fn later_patch_of_a_function_wins(context: &Context) -> CaseResult {
 }
 
 pub fn earlier_patch_can_go_first(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     let (first, second) = (of_cmdline("klp_one", "one\n"), of_cmdline("klp_two", "two\n"));
     first.apply(&donor)?;
     second.apply(&donor)?;
@@ -87,7 +87,7 @@ pub fn earlier_patch_can_go_first(context: &Context) -> CaseResult {
 }
 
 pub fn cumulative_patch_replaces_all_others(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     let first = Patch { function: "version_proc_show", ..of_cmdline("klp_one", "one\n") };
     let second = Patch { replace: true, ..of_cmdline("klp_two", "two\n") };
     first.apply(&donor)?;
@@ -105,7 +105,7 @@ pub fn cumulative_patch_replaces_all_others(context: &Context) -> CaseResult {
 pub fn patch_shows_itself_in_sysfs(context: &Context) -> CaseResult {
     let patch = of_cmdline("klp_one", "one\n");
     check!(!patch.is_there(), "the patch is there before it was loaded");
-    patch.apply(&donor(context)?)?;
+    patch.apply(&Donor::of(context)?)?;
     patch.shows("enabled", "1", "enabled")?;
     patch.shows("transition", "0", "transition")?;
     check!(patch.folder().join("force").exists(), "there is no force");
@@ -116,14 +116,14 @@ pub fn patch_shows_itself_in_sysfs(context: &Context) -> CaseResult {
 
 pub fn patch_taints_the_kernel(context: &Context) -> CaseResult {
     let taint = || std::fs::read_to_string("/proc/sys/kernel/tainted").ok()?.trim().parse::<u64>().ok();
-    of_cmdline("klp_one", "one\n").apply(&donor(context)?)?;
+    of_cmdline("klp_one", "one\n").apply(&Donor::of(context)?)?;
     check!(taint().is_some_and(|taint| taint & 1 << 15 != 0), "taint is {:?}, without bit 15", taint());
     Ok(())
 }
 
 pub fn running_patch_cannot_be_unloaded(context: &Context) -> CaseResult {
     let patch = of_cmdline("klp_one", "one\n");
-    patch.apply(&donor(context)?)?;
+    patch.apply(&Donor::of(context)?)?;
     fails_with("delete_module of a running patch", unload(patch.name), libc::EAGAIN)?;
     check_eq!(cmdline()?, "one\n", "/proc/cmdline after a refused unload");
     patch.remove()
@@ -131,7 +131,7 @@ pub fn running_patch_cannot_be_unloaded(context: &Context) -> CaseResult {
 
 pub fn callbacks_are_called_in_order(context: &Context) -> CaseResult {
     let patch = Patch { before: Some(0), ..of_cmdline("klp_one", "one\n") };
-    patch.apply(&donor(context)?)?;
+    patch.apply(&Donor::of(context)?)?;
     check_eq!(said()?, CALLBACKS[..2], "callbacks called when the patch came");
     patch.remove()?;
     check_eq!(said()?, CALLBACKS, "callbacks called when it came and went");

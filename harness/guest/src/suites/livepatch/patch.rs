@@ -3,12 +3,10 @@
 use crate::case::{CaseResult, Stop, succeeds};
 use crate::module::{Code, Data, Donor, Module, Register, Target, unload};
 use crate::sys::Errno;
-use crate::{Context, check, file};
+use crate::{check, file};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A small module that depends on no other.
-pub const DONOR: &str = "dummy";
 const FOLDER: &str = "/sys/kernel/livepatch";
 
 /// Where the structures are in a patch's data, with room for the private parts behind the public ones, and for the
@@ -49,12 +47,6 @@ pub fn of_cmdline(name: &'static str, says: &'static str) -> Patch {
 
 pub fn cmdline() -> Result<String, Stop> {
     std::fs::read_to_string("/proc/cmdline").map_err(|error| Stop::Fail(format!("/proc/cmdline: {error}")))
-}
-
-pub fn donor(context: &Context) -> Result<Donor, Stop> {
-    let path = context.file(&format!("{DONOR}.ko"));
-    let image = std::fs::read(&path).map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))?;
-    Donor::parse(&image).ok_or_else(|| Stop::Broken(format!("{DONOR}.ko is not understood")))
 }
 
 impl Patch {

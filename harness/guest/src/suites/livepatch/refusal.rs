@@ -2,6 +2,7 @@
 
 use super::patch::*;
 use crate::case::{fails_with, succeeds};
+use crate::module::Donor;
 use crate::{CaseResult, Context, check, check_eq, child};
 
 /// Nothing of a refused patch may be left.
@@ -14,7 +15,7 @@ fn nothing_of(patch: &Patch, before: &str) -> CaseResult {
 }
 
 pub fn unknown_function_is_refused(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     of_cmdline("klp_good", "good\n").start(&donor)?;
     of_cmdline("klp_good", "good\n").settle("patched in")?;
     of_cmdline("klp_good", "good\n").remove()?;
@@ -24,7 +25,7 @@ pub fn unknown_function_is_refused(context: &Context) -> CaseResult {
 }
 
 pub fn module_that_is_no_livepatch_is_refused(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     let patch = Patch { marked: false, ..of_cmdline("klp_one", "one\n") };
     of_cmdline("klp_good", "good\n").apply(&donor)?;
     of_cmdline("klp_good", "good\n").remove()?;
@@ -33,7 +34,7 @@ pub fn module_that_is_no_livepatch_is_refused(context: &Context) -> CaseResult {
 }
 
 pub fn patch_that_wants_not_to_is_not_applied(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     of_cmdline("klp_good", "good\n").apply(&donor)?;
     of_cmdline("klp_good", "good\n").remove()?;
     let patch = Patch { before: Some(-libc::ENODEV), ..of_cmdline("klp_one", "one\n") };
@@ -43,7 +44,7 @@ pub fn patch_that_wants_not_to_is_not_applied(context: &Context) -> CaseResult {
 
 pub fn enabled_takes_changes_only(context: &Context) -> CaseResult {
     let patch = of_cmdline("klp_one", "one\n");
-    patch.apply(&donor(context)?)?;
+    patch.apply(&Donor::of(context)?)?;
     fails_with("enabled=1 of an enabled patch", patch.set("enabled", "1"), libc::EINVAL)?;
     fails_with("enabled=word", patch.set("enabled", "word"), libc::EINVAL)?;
     patch.shows("enabled", "1", "enabled after refused writes")?;
@@ -53,7 +54,7 @@ pub fn enabled_takes_changes_only(context: &Context) -> CaseResult {
 
 pub fn only_root_switches_patches(context: &Context) -> CaseResult {
     let patch = of_cmdline("klp_one", "one\n");
-    patch.apply(&donor(context)?)?;
+    patch.apply(&Donor::of(context)?)?;
     child::unprivileged(|| {
         fails_with("enabled=0 of nobody", patch.set("enabled", "0"), libc::EACCES)?;
         fails_with("force=1 of nobody", patch.set("force", "1"), libc::EACCES)?;

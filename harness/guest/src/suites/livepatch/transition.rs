@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 pub fn readers_under_load_see_one_version_whole(context: &Context) -> CaseResult {
-    let (donor, before) = (donor(context)?, cmdline()?);
+    let (donor, before) = (Donor::of(context)?, cmdline()?);
     let patch = of_cmdline("klp_one", "one\n");
     let done = context.scratch.join("done");
     let reader = || -> Result<i32, Stop> {
@@ -50,7 +50,7 @@ fn patch_state(pid: &str) -> Option<String> {
 }
 
 pub fn no_task_is_between_worlds_afterwards(context: &Context) -> CaseResult {
-    of_cmdline("klp_one", "one\n").apply(&donor(context)?)?;
+    of_cmdline("klp_one", "one\n").apply(&Donor::of(context)?)?;
     let tasks = std::fs::read_dir("/proc").map_err(|error| Stop::Broken(format!("/proc: {error}")))?;
     let mut seen = 0;
     for name in tasks.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
@@ -129,7 +129,7 @@ fn held(donor: &Donor) -> Result<(Sleeper, Patch), Stop> {
 }
 
 pub fn sleeper_in_the_old_function_holds_the_transition(context: &Context) -> CaseResult {
-    let (sleeper, patch) = held(&donor(context)?)?;
+    let (sleeper, patch) = held(&Donor::of(context)?)?;
     check_eq!(patch_state(&sleeper.pid.to_string()), Some("0".to_owned()), "patch_state of the sleeper");
     check_eq!(sleeper.wake()?, Ending::Exited(0), "a read that began in the old function");
     patch.settle("patched in")?;
@@ -154,7 +154,7 @@ impl Sleeper {
 }
 
 pub fn transition_can_be_reversed(context: &Context) -> CaseResult {
-    let (sleeper, patch) = held(&donor(context)?)?;
+    let (sleeper, patch) = held(&Donor::of(context)?)?;
     patch.disable()?;
     check_eq!(Sleeper::start_and_read()?, Ok(7u64.to_ne_bytes().to_vec()), "a read after the way back");
     check_eq!(sleeper.wake()?, Ending::Exited(0), "a read that slept through both");
@@ -162,7 +162,7 @@ pub fn transition_can_be_reversed(context: &Context) -> CaseResult {
 }
 
 pub fn transition_can_be_forced(context: &Context) -> CaseResult {
-    let (sleeper, patch) = held(&donor(context)?)?;
+    let (sleeper, patch) = held(&Donor::of(context)?)?;
     fails_with("force=word", patch.set("force", "word"), libc::EINVAL)?;
     succeeds("force=0", patch.set("force", "0"))?;
     patch.shows("transition", "1", "after force=0, which forces nothing")?;
@@ -175,7 +175,7 @@ pub fn transition_can_be_forced(context: &Context) -> CaseResult {
 }
 
 pub fn second_patch_waits_for_the_transition(context: &Context) -> CaseResult {
-    let donor = donor(context)?;
+    let donor = Donor::of(context)?;
     let (sleeper, patch) = held(&donor)?;
     let second = of_cmdline("klp_second", "two\n");
     fails_with("a patch during a transition", second.try_apply(&donor), libc::EBUSY)?;
