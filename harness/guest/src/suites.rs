@@ -6,6 +6,7 @@ pub mod blk_mq;
 pub mod bpf;
 pub mod cgroup2;
 pub mod deadline;
+pub mod drm;
 pub mod execveat;
 pub mod getrandom;
 pub mod hardening;
@@ -37,6 +38,7 @@ pub const SUITES: &[&Suite] = &[
     &livepatch::SUITE,
     &cgroup2::SUITE,
     &net::SUITE,
+    &drm::SUITE,
     &kdbus::SUITE,
     &hardening::SUITE,
 ];
