@@ -158,6 +158,7 @@ const MODE_ATOMIC: u8 = 0xc0;
 const PSEUDO_MAP: u8 = 1;
 const PSEUDO_MAP_VALUE: u8 = 2;
 const PSEUDO_CALL: u8 = 1;
+const PSEUDO_FUNCTION: u8 = 4;
 
 impl Instruction {
     pub const fn raw(opcode: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> Instruction {
@@ -282,6 +283,11 @@ impl Instruction {
     /// Calls the subprogram `offset` instructions after the next one.
     pub fn call_subprogram(offset: i32) -> Instruction {
         Self::raw(JMP | 0x80, 0, PSEUDO_CALL, 0, offset)
+    }
+
+    /// Pointer to the function `offset` instructions after the first half of this pair, less one.
+    pub fn load_function(destination: Register, offset: i32) -> [Instruction; 2] {
+        Self::wide(destination, PSEUDO_FUNCTION, offset, 0)
     }
 
     pub fn exit() -> Instruction {

@@ -35,11 +35,22 @@ pub struct Load<'a> {
     pub name: &'a [u8],
     /// `enum bpf_attach_type` that the program is for, where its kind has several.
     pub attach: u32,
+    /// Types, and where the functions of the program start: instruction, and identifier of the function's type.
+    pub functions: Option<(&'a OwnedFd, &'a [[u32; 2]])>,
 }
 
 impl<'a> Load<'a> {
     pub fn new(kind: ProgramKind, code: &'a [Instruction]) -> Load<'a> {
-        Load { kind: kind as u32, code, count: None, gpl: true, flags: 0, name: b"", attach: 0 }
+        Load {
+            kind: kind as u32,
+            code,
+            count: None,
+            gpl: true,
+            flags: 0,
+            name: b"",
+            attach: 0,
+            functions: None,
+        }
     }
 }
 
@@ -59,7 +70,7 @@ pub fn load(request: &Load<'_>) -> Result<OwnedFd, Rejection> {
     lift_memory_lock_limit();
     let license: &[u8] = if request.gpl { b"GPL\0" } else { b"Proprietary\0" };
     let count = request.count.unwrap_or(u32::try_from(request.code.len()).expect("programs are small"));
-    let attributes = Attributes::default()
+    let mut attributes = Attributes::default()
         .u32(0, request.kind)
         .u32(4, count)
         .input(8, request.code)
@@ -67,6 +78,9 @@ pub fn load(request: &Load<'_>) -> Result<OwnedFd, Rejection> {
         .u32(44, request.flags)
         .name(48, request.name)
         .u32(68, request.attach);
+    if let Some((types, functions)) = request.functions {
+        attributes = attributes.fd(72, types).u32(76, 8).input(80, functions).u32(88, functions.len() as u32);
+    }
     attributes.clone().open(Command::ProgramLoad).map_err(|errno| {
         let mut log = vec![0u8; 1 << 16];
         // A program accepted only the second time still was refused once; the log then says nothing.

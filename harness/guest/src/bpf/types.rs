@@ -8,6 +8,8 @@ const MAGIC: u16 = 0xeb9f;
 const HEADER: u32 = 24;
 const KIND_INT: u32 = 1;
 const KIND_STRUCT: u32 = 4;
+const KIND_FUNCTION: u32 = 12;
+const KIND_PROTOTYPE: u32 = 13;
 
 /// Types in the order they were added; the first has identifier 1.
 #[derive(Debug, Default)]
@@ -48,6 +50,16 @@ impl Types {
             let member = self.name(member);
             self.add(&[member, kind, offset * 8]);
         }
+        self.count += 1;
+        self.count
+    }
+
+    /// A static function without named arguments that returns this type; its identifier.
+    pub fn function(&mut self, name: &str, returns: u32) -> u32 {
+        self.add(&[0, KIND_PROTOTYPE << 24, returns]);
+        self.count += 1;
+        let (name, prototype) = (self.name(name), self.count);
+        self.add(&[name, KIND_FUNCTION << 24, prototype]);
         self.count += 1;
         self.count
     }

@@ -8,6 +8,7 @@ mod arithmetic;
 mod array;
 mod attach;
 mod btf;
+mod callback;
 mod cgroup;
 mod crowd;
 mod execution;
@@ -47,6 +48,8 @@ const ARENA: Need = Need::Since { major: 6, minor: 9, what: "BPF_MAP_TYPE_ARENA"
 /// Older series never got the check (CVE-2021-4204).
 const OFFSET_CHECK: Need =
     Need::Since { major: 5, minor: 15, what: "the check of offsets of helpers' pointers" };
+const LOOP: Need = Need::Since { major: 5, minor: 17, what: "bpf_loop" };
+const FOR_EACH: Need = Need::Since { major: 5, minor: 13, what: "bpf_for_each_map_elem" };
 const HASH_POP: Need = Need::Since { major: 5, minor: 14, what: "BPF_MAP_LOOKUP_AND_DELETE_ELEM on hashes" };
 
 const CASES: &[Case] = cases! {
@@ -91,6 +94,7 @@ const CASES: &[Case] = cases! {
     ring_buffer_query_tells_the_state = ring::query_tells_the_state: "bpf-helpers(7), bpf_ringbuf_query";
     ring_buffer_is_readable_while_it_has_data = ring::ring_is_readable_while_it_has_data: "ringbuf.rst: epoll; bpf-helpers(7), BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP";
     user_ring_buffer_is_written_by_its_producer = ring::user_ring_is_written_by_its_producer: "ringbuf.rst; bpf.h, BPF_MAP_TYPE_USER_RINGBUF", needs [USER_RING];
+    user_ring_buffer_drain_takes_what_was_produced = callback::drain_takes_what_was_produced: "bpf-helpers(7), bpf_user_ringbuf_drain", needs [USER_RING];
     socket_storage_keeps_one_value_for_each_socket = storage::socket_storage: "map_sk_storage.rst";
     inode_storage_keeps_one_value_for_each_inode = storage::inode_storage: "bpf-helpers(7), bpf_inode_storage_get; bpf.h, BPF_MAP_TYPE_INODE_STORAGE", needs [LSM];
     task_storage_keeps_one_value_for_each_task = storage::task_storage: "bpf-helpers(7), bpf_task_storage_get; bpf.h, BPF_MAP_TYPE_TASK_STORAGE", needs [TASK_STORAGE];
@@ -171,9 +175,12 @@ const CASES: &[Case] = cases! {
     jumps_are_taken_exactly_when_the_condition_holds = execution::jumps: "RFC 9669, section 4.3";
     verifier_decides_constant_jumps_as_the_machine_does = execution::jumps_on_constants: "RFC 9669, section 4.3; verifier.rst: dead code";
     bounded_loop_runs_its_count = execution::bounded_loops: "bpf_design_QA.rst: bounded loops";
+    loop_helper_calls_until_told_to_stop = callback::loop_calls_until_it_is_told_to_stop: "bpf-helpers(7), bpf_loop", needs [LOOP];
+    every_element_is_visited_once = callback::every_element_is_visited_once: "bpf-helpers(7), bpf_for_each_map_elem", needs [FOR_EACH];
     subprogram_keeps_the_callers_registers_and_stack = execution::subprograms: "bpf_design_QA.rst: calling convention";
     call_chain_one_frame_too_deep_is_refused = execution::call_depth: "bpf_design_QA.rst: MAX_CALL_FRAMES, 512 bytes of stack";
     tail_call_returns_only_when_it_fails = execution::tail_calls_do_not_return: "bpf-helpers(7), bpf_tail_call";
+    tail_call_in_a_subprogram_returns_to_its_caller = callback::tail_call_in_a_subprogram: "bpf-helpers(7), bpf_tail_call; bpf_design_QA.rst: calls", needs [Need::Config("BPF_JIT")];
     tail_calls_end_after_33 = execution::tail_call_limit: "bpf-helpers(7), bpf_tail_call: MAX_TAIL_CALL_CNT";
 
     // Filters on sockets and test runs
