@@ -76,6 +76,8 @@ pub struct Complaint {
     pub title: &'static str,
     /// A function that must be on its stack, where there is one to be trusted.
     pub through: Option<&'static str>,
+    /// The machine may end with it. Else somebody must answer after all: a crash kernel, say.
+    pub may_end: bool,
 }
 
 /// What the case gets.

@@ -80,8 +80,9 @@ const CASES: &[Case] = &[
 ];
 
 const WARNING_LINE: &str = "WARNING: CPU: 0 PID: 77 at kernel/fault.c:1 fault_warns+0x1/0x2";
-const WARNING: Complaint = Complaint { title: "WARNING in fault_warns", through: None };
-const SYSRQ: Complaint = Complaint { title: "kernel panic: sysrq triggered crash", through: None };
+const WARNING: Complaint = Complaint { title: "WARNING in fault_warns", through: None, may_end: true };
+const SYSRQ: Complaint =
+    Complaint { title: "kernel panic: sysrq triggered crash", through: None, may_end: true };
 
 /// A module with dependencies that every distribution has.
 const XFS: Need = Need::Module { symbol: "XFS_FS", module: "xfs" };

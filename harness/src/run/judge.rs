@@ -55,7 +55,7 @@ pub fn judge_provoking(answer: &Answer, expected: &[Complaint]) -> Judged {
                 evidence.push(Evidence::new(Verdict::Fail, reason));
             }
         }
-        Err(Death::Ended(Ended::Reset)) if provoked.iter().any(|splat| splat.kind == Kind::Panic) => {
+        Err(Death::Ended(Ended::Reset)) if provoked.iter().any(|splat| ends_well(splat, expected)) => {
             evidence.push(Evidence::new(Verdict::Pass, ""));
         }
         Ok(Response::Refused { reason }) => {
@@ -96,6 +96,12 @@ fn is_expected(splat: &Splat, expected: &[Complaint]) -> bool {
     expected
         .iter()
         .any(|complaint| splat.title.starts_with(complaint.title) && complaint.through.is_none_or(passes))
+}
+
+/// Whether a machine that this complaint ended did what the case promised.
+fn ends_well(splat: &Splat, expected: &[Complaint]) -> bool {
+    let may_end = |complaint: &Complaint| complaint.may_end && splat.title.starts_with(complaint.title);
+    splat.kind == Kind::Panic && expected.iter().any(may_end)
 }
 
 /// PID 1 dying makes the kernel panic, but it is the agent that died, not the kernel.
@@ -331,7 +337,8 @@ mod tests {
 [    4.101500]  </TASK>
 [    4.101600] ---[ end trace 0000000000000000 ]---
 ";
-    const BAD_ACCESS: &[Complaint] = &[Complaint { title: "BUG: unable to", through: Some("direct_entry") }];
+    const BAD_ACCESS: &[Complaint] =
+        &[Complaint { title: "BUG: unable to", through: Some("direct_entry"), may_end: true }];
 
     fn provoking(outcome: Outcome, console: &str, expected: &[Complaint]) -> Evidence {
         let tainted = CaseReport { taint_after: 1 << 7, ..report(outcome, ChildExit::Exited(0)) };
@@ -367,10 +374,22 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_that_somebody_must_answer_after_ends_nothing_well() {
+        let console = "[    1.000000] Kernel panic - not syncing: sysrq triggered crash\n";
+        let title = "kernel panic: sysrq triggered crash";
+        let expected = [Complaint { title, through: None, may_end: false }];
+        let judged = |response| judge_provoking(&answer(response, console), &expected).evidence.verdict;
+        assert_eq!(judged(Err(Death::Ended(Ended::Reset))), Verdict::Crash);
+        let passed = report(Outcome::Pass, ChildExit::Exited(0));
+        assert_eq!(judged(Ok(Response::Case(passed))), Verdict::Pass);
+    }
+
+    #[test]
     fn a_provoked_panic_may_end_the_machine_and_another_may_not() {
         let panic = |what: &str| format!("[    1.000000] Kernel panic - not syncing: {what}\n");
         let reset = |console: &str| {
-            let expected = [Complaint { title: "kernel panic: stack is corrupted in", through: None }];
+            let expected =
+                [Complaint { title: "kernel panic: stack is corrupted in", through: None, may_end: true }];
             judge_provoking(&answer(Err(Death::Ended(Ended::Reset)), console), &expected).evidence.verdict
         };
         let stack = "stack-protector: Kernel stack is corrupted in: lkdtm_CORRUPT_STACK+0x2e/0x30 [lkdtm]";

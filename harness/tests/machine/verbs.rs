@@ -115,3 +115,24 @@ fn wrong_input_gets_one_clear_message_and_status_2() {
         bench.gauntlet(arguments).assert().code(2).stderr(contains(*said));
     }
 }
+
+#[tokio::test]
+async fn a_crash_kernel_answers_after_a_panic_where_memory_is_reserved_for_it() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    let reserved = ["--append", "crashkernel=96M", "--mem", "512M"];
+    let mut command = bench.gauntlet(&["test", "-k", KERNEL, "kexec_file_load/crash_kernel_*", "--json"]);
+    let output = command.args(reserved).assert().code(0).get_output().stdout.clone();
+    let run: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let verdicts: Vec<(&str, &str)> = run["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| (result["case"].as_str().unwrap(), result["verdict"].as_str().unwrap()))
+        .collect();
+    assert!(verdicts.contains(&("kexec_file_load/crash_kernel_has_its_own_slot", "PASS")), "{verdicts:?}");
+    assert!(
+        verdicts.contains(&("kexec_file_load/crash_kernel_starts_after_a_panic", "PASS")),
+        "{verdicts:?}"
+    );
+}

@@ -1,6 +1,6 @@
 //! kexec_file_load(2): what is loaded, what is refused, and a real reboot into the loaded kernel.
 
-use crate::{Case, CaseResult, Context, FileNeed, Need, Suite};
+use crate::{Case, CaseResult, Complaint, Context, FileNeed, Need, Suite};
 
 mod images;
 mod permission;
@@ -106,6 +106,11 @@ const CASES: &[Case] = &[
         "kexec_load(2) KEXEC_FILE_ON_CRASH; Documentation/admin-guide/kdump/kdump.rst",
         slots::crash_kernel_without_reservation,
     ),
+    with_image(
+        "crash_kernel_has_its_own_slot",
+        "kexec_load(2) KEXEC_FILE_ON_CRASH; Documentation/ABI/testing/sysfs-kernel-kexec-kdump",
+        slots::crash_kernel_has_its_own_slot,
+    ),
     case(
         "unprivileged_user_is_refused",
         "kexec_load(2) ERRORS: EPERM, no CAP_SYS_BOOT",
@@ -165,7 +170,15 @@ const CASES: &[Case] = &[
     },
     Case {
         files: &[FileNeed::KernelImage, FileNeed::AgentInitrd],
-        splats: &[],
+        splats: &[Complaint { title: "kernel panic: sysrq triggered crash", through: None, may_end: false }],
+        ..case(
+            "crash_kernel_starts_after_a_panic",
+            "kexec_load(2) KEXEC_FILE_ON_CRASH; Documentation/admin-guide/kdump/kdump.rst",
+            reboot::after_a_panic,
+        )
+    },
+    Case {
+        files: &[FileNeed::KernelImage, FileNeed::AgentInitrd],
         ..case(
             "loaded_kernel_starts_and_answers",
             "kexec_load(2); reboot(2) LINUX_REBOOT_CMD_KEXEC",

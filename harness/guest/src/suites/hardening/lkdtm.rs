@@ -12,7 +12,7 @@ const FOLDER: &str = "/sys/kernel/debug/provoke-crash/DIRECT";
 
 /// The file through which a crash is asked for is on the stack of every one.
 const fn through_lkdtm(title: &'static str) -> Complaint {
-    Complaint { title, through: Some("direct_entry") }
+    Complaint { title, through: Some("direct_entry"), may_end: true }
 }
 
 pub const BAD_ACCESS: Complaint = through_lkdtm("BUG: unable to");
@@ -26,7 +26,7 @@ pub const CORRUPTED_LIST: Complaint = through_lkdtm("BUG: corrupted list");
 pub const REFCOUNT_BUG: Complaint = through_lkdtm("WARNING: refcount bug");
 /// Nothing on a stack that was overwritten can be trusted, and the kernel stops at once.
 pub const STACK_PROTECTOR: Complaint =
-    Complaint { title: "kernel panic: stack is corrupted in", through: None };
+    Complaint { title: "kernel panic: stack is corrupted in", through: None, may_end: true };
 
 /// What the kernel does to who broke the rule.
 enum Consequence {

@@ -1,6 +1,9 @@
 //! Starting the loaded kernel.
 
-use super::support::{available, header, image, is_loaded, load, load_alone, open, unload};
+use super::slots;
+use super::support::{
+    ON_CRASH, available, header, image, is_crash_loaded, is_loaded, load, load_alone, open, unload,
+};
 use crate::case::{fails_with, setup, succeeds};
 use crate::child::{Ending, isolated, unprivileged};
 use crate::sys::Errno;
@@ -72,9 +75,30 @@ pub fn with_the_longest_command_line(context: &Context) -> CaseResult {
     })
 }
 
+/// Panics with a crash kernel loaded: it must come up in the memory reserved for it, and answers as above. The panic
+/// is provoked; a machine that only resets has lost its crash dump, and fails.
+pub fn after_a_panic(context: &Context) -> CaseResult {
+    slots::reserved()?;
+    load_next(context, ON_CRASH, |line, proof| format!("{line} {proof}"))?;
+    check_eq!(is_crash_loaded()?, true, "kexec_crash_loaded");
+    // Documentation/admin-guide/sysrq.rst
+    let done = std::fs::write("/proc/sysrq-trigger", "c");
+    Err(Stop::Fail(format!("the panic by sysrq returned {done:?}")))
+}
+
 /// Starts the running kernel with a command line made of the running one and the word that proves it.
 fn start(context: &Context, command_line: impl FnOnce(&str, &str) -> String) -> CaseResult {
     available()?;
+    load_next(context, 0, command_line)?;
+    check_eq!(is_loaded()?, true, "kexec_loaded");
+    match reboot() {
+        Ok(value) => Err(Stop::Fail(format!("reboot(LINUX_REBOOT_CMD_KEXEC) returned {value}"))),
+        Err(errno) => Err(Stop::Fail(format!("reboot(LINUX_REBOOT_CMD_KEXEC): failed with {errno}"))),
+    }
+}
+
+/// Loads the running kernel with the agent's initial RAM disk into a slot.
+fn load_next(context: &Context, slot: u64, command_line: impl FnOnce(&str, &str) -> String) -> CaseResult {
     if context.region.is_none() {
         return Err(Stop::Skip(
             "missing hardware: no shared region to answer through from the second kernel".into(),
@@ -85,10 +109,5 @@ fn start(context: &Context, command_line: impl FnOnce(&str, &str) -> String) -> 
     let proof = format!("gauntlet.after_kexec={}", context.seed);
     let line = command_line(running.trim(), &proof) + "\0";
     let (kernel, initrd) = (open(&context.file("kernel"))?, open(&context.file("initrd"))?);
-    succeeds("load", load(kernel.as_raw_fd(), initrd.as_raw_fd(), line.as_bytes(), 0))?;
-    check_eq!(is_loaded()?, true, "kexec_loaded");
-    match reboot() {
-        Ok(value) => Err(Stop::Fail(format!("reboot(LINUX_REBOOT_CMD_KEXEC) returned {value}"))),
-        Err(errno) => Err(Stop::Fail(format!("reboot(LINUX_REBOOT_CMD_KEXEC): failed with {errno}"))),
-    }
+    succeeds("load", load(kernel.as_raw_fd(), initrd.as_raw_fd(), line.as_bytes(), slot)).map(drop)
 }

@@ -37,6 +37,30 @@ pub fn failed_load_keeps_the_loaded_kernel(context: &Context) -> CaseResult {
     succeeds("unload", unload(0)).map(drop)
 }
 
+/// Memory for a crash kernel is reserved at boot or never.
+pub fn reserved() -> CaseResult {
+    available()?;
+    if !has_crash_memory()? {
+        skip!("wrong mode: no memory is reserved for a crash kernel (--append crashkernel=96M --mem 512M)");
+    }
+    Ok(())
+}
+
+pub fn crash_kernel_has_its_own_slot(context: &Context) -> CaseResult {
+    reserved()?;
+    let kernel = open(&context.file("kernel"))?;
+    let flags = NO_INITRAMFS | ON_CRASH;
+    succeeds("load of a crash kernel", load(kernel.as_raw_fd(), NO_FILE, b"quiet\0", flags))?;
+    check_eq!(is_crash_loaded()?, true, "kexec_crash_loaded");
+    check_eq!(is_loaded()?, false, "kexec_loaded after a load into the crash slot");
+    succeeds("load of a kernel", load_alone(&kernel, b"quiet\0"))?;
+    succeeds("unload", unload(0))?;
+    check_eq!(is_crash_loaded()?, true, "kexec_crash_loaded after the other slot was unloaded");
+    succeeds("unload of the crash slot", unload(ON_CRASH))?;
+    check_eq!(is_crash_loaded()?, false, "kexec_crash_loaded after unload");
+    Ok(())
+}
+
 pub fn crash_kernel_without_reservation(context: &Context) -> CaseResult {
     available()?;
     if has_crash_memory()? {
