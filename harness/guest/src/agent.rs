@@ -15,6 +15,7 @@ mod region;
 mod serial;
 mod supervise;
 mod symbols;
+mod writable;
 
 /// Runs until the machine ends. PID 1 must not return: the kernel would panic.
 pub fn run() -> ExitCode {

@@ -64,6 +64,8 @@ pub struct ExecRequest {
     pub root: Option<Attachment>,
     /// Make the host's files the command's root directory, read-only, through [`crate::hostfs`].
     pub host_root: bool,
+    /// Copy the directory to this place below /tmp and start the command there, where it may write.
+    pub workplace: Option<String>,
     /// Kernel modules to load before, in this order.
     pub modules: Vec<Attachment>,
     /// Standard input, all of it.

@@ -48,6 +48,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         files: args.files,
         input: standard_input()?,
         directory: None,
+        workplace: None,
         timeout: Duration::from_secs(args.timeout),
         terminal: false,
     })?;

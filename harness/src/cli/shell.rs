@@ -56,6 +56,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         files: args.files,
         input: Vec::new(),
         directory: None,
+        workplace: None,
         timeout: A_DAY,
         terminal: true,
     })?;

@@ -27,10 +27,13 @@ pub fn judge(output: &str, outcome: &ExecOutcome) -> Vec<Judged> {
         tests.extend(plain.map(|(test, verdict)| Judged {
             test,
             verdict,
-            reason: verdict_in_words(verdict),
+            reason: match verdict {
+                Verdict::Skip => "the test says that it is not supported here".to_owned(),
+                _ => verdict_in_words(verdict),
+            },
         }));
     }
-    let mut evidence = vec![ending(outcome)];
+    let mut evidence = vec![ending(outcome, output)];
     evidence.extend(report.bail_out.map(|why| Evidence::new(Verdict::Fail, format!("gave up: {why}"))));
     evidence.extend(report.skipped.map(|why| Evidence::new(Verdict::Skip, cause(&why))));
     evidence.extend(worst_test(&tests));
@@ -62,7 +65,7 @@ fn verdict_in_words(verdict: Verdict) -> String {
 }
 
 /// kselftest.h: 0 pass, 1 fail, 2 expected failure, 3 unexpected pass, 4 skip.
-fn ending(outcome: &ExecOutcome) -> Evidence {
+fn ending(outcome: &ExecOutcome, output: &str) -> Evidence {
     match outcome {
         ExecOutcome::Exited(0) => Evidence::new(Verdict::Pass, ""),
         ExecOutcome::Exited(2) => Evidence::new(Verdict::Xfail, "an expected failure"),
@@ -71,7 +74,7 @@ fn ending(outcome: &ExecOutcome) -> Evidence {
             Evidence::new(Verdict::Skip, "the program skipped itself; its output tells")
         }
         ExecOutcome::Exited(code @ (126 | 127)) => {
-            Evidence::new(Verdict::Error, format!("exit status {code}: a program it needs is not there"))
+            Evidence::new(Verdict::Error, format!("exit status {code}: {}", missing_program(output)))
         }
         ExecOutcome::Exited(code) => Evidence::new(Verdict::Fail, format!("exit status {code}")),
         ExecOutcome::Signaled(signal) => Evidence::new(Verdict::Fail, format!("killed by signal {signal}")),
@@ -79,6 +82,12 @@ fn ending(outcome: &ExecOutcome) -> Evidence {
         ExecOutcome::Kernel(evidence) => evidence.clone(),
         ExecOutcome::Infra(why) => Evidence::new(Verdict::Infra, why.clone()),
     }
+}
+
+/// `run_fuse_test.sh: 14: fusermount: not found`
+fn missing_program(output: &str) -> &str {
+    let says = |line: &&str| line.ends_with(": not found") || line.ends_with(": command not found");
+    output.lines().rev().find(says).unwrap_or("a program it needs is not there")
 }
 
 /// Failures among the tests make the program fail; tests that were all skipped make it skipped.
@@ -117,6 +126,8 @@ mod tests {
         );
         assert_eq!(own("", &ExecOutcome::TimedOut).0, Verdict::Timeout);
         assert_eq!(own("", &ExecOutcome::Exited(127)).0, Verdict::Error);
+        let (_, reason) = own("x\nrun.sh: 14: fusermount: not found\n", &ExecOutcome::Exited(127));
+        assert_eq!(reason, "exit status 127: run.sh: 14: fusermount: not found");
     }
 
     #[test]

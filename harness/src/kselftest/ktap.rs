@@ -71,7 +71,7 @@ fn is_ktap(line: &str) -> bool {
     while let Some(deeper) = rest.strip_prefix("# ") {
         rest = deeper.trim_start();
     }
-    line::read(rest) != Line::Other
+    !matches!(line::read(rest), Line::Other | Line::Remark(_))
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +83,8 @@ struct Reader {
     /// Level of the last version line, and how many tests there were before it.
     document: (usize, usize),
     begun: Option<String>,
+    /// The first remark since the last result that names a place in a source file, else the last.
+    remark: Option<String>,
     repeated: usize,
 }
 
@@ -98,7 +100,15 @@ impl Reader {
             }
             Line::Plan { count, .. } => self.plan(level, count),
             Line::BailOut(reason) => self.report.bail_out = Some(reason.to_owned()),
-            Line::Begins(name) => self.begun = Some(name.to_owned()),
+            Line::Begins(name) => {
+                self.begun = Some(name.to_owned());
+                self.remark = None;
+            }
+            Line::Remark(text) => {
+                if !self.remark.as_deref().is_some_and(names_a_place) {
+                    self.remark = Some(clean(text));
+                }
+            }
             Line::Result(outcome) => self.result(level, &outcome),
             Line::Other => {}
         }
@@ -116,7 +126,7 @@ impl Reader {
     }
 
     fn result(&mut self, level: usize, outcome: &Outcome<'_>) {
-        let begun = self.begun.take();
+        let (begun, remark) = (self.begun.take(), self.remark.take());
         let name = match (outcome.name, begun) {
             ("", Some(begun)) => begun,
             ("", None) if outcome.reason.is_empty() => format!("test {}", outcome.number),
@@ -126,7 +136,10 @@ impl Reader {
         let test = Test {
             name: clean(&name),
             verdict: outcome.verdict,
-            reason: outcome.reason.to_owned(),
+            reason: match (outcome.reason, remark) {
+                ("", Some(remark)) if outcome.verdict.is_failure() => remark,
+                (reason, _) => reason.to_owned(),
+            },
             level,
             number: outcome.number,
         };
@@ -196,6 +209,13 @@ impl Reader {
         self.report.tests = self.tests;
         self.report
     }
+}
+
+/// `seccomp_bpf.c:123:mode_filter:Expected 0 (0) == ret (-1)`
+fn names_a_place(remark: &str) -> bool {
+    let mut parts = remark.splitn(3, ':');
+    let is_source = parts.next().is_some_and(|file| [".c", ".h"].iter().any(|ending| file.ends_with(ending)));
+    is_source && parts.next().is_some_and(|line| line.parse::<u32>().is_ok())
 }
 
 /// A name that can stand in a table: no control characters, bounded.

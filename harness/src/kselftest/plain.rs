@@ -26,6 +26,11 @@ pub fn parse(text: &str) -> Vec<(String, Verdict)> {
 
 fn line(line: &str) -> Option<(String, Verdict)> {
     let tidy = line.trim().replace("[ ", "[").replace(" ]", "]");
+    // `... [FAIL] (child 62 exited with 126)`
+    let tidy = match tidy.rsplit_once("] (") {
+        Some((before, remark)) if remark.ends_with(')') => format!("{before}]"),
+        _ => tidy,
+    };
     let (ending, verdict) = ENDINGS.iter().find(|(ending, _)| tidy.ends_with(ending))?;
     let name = tidy.strip_suffix(ending)?.trim_end_matches(['.', ' ', '\t', ':', '-']);
     let name = name.strip_prefix("TEST: ").unwrap_or(name).trim();
@@ -39,7 +44,8 @@ mod tests {
     #[test]
     fn the_forms_that_tests_print() {
         let text = "TEST: basic patching ... ok\nTEST: revert ... not ok\nPosix timers\n\
-            Check itimer virtual... [OK]\nCLOCK_TAI        ABSTIME MISSING CAP? : [UNSUPPORTED]\n  TEST: ping    [ FAIL ]\n";
+            Check itimer virtual... [OK]\nCLOCK_TAI        ABSTIME MISSING CAP? : [UNSUPPORTED]\n  TEST: ping    [ FAIL ]\n\
+            Check success of execveat(21, '', 4096)... [FAIL] (child 62 exited with 2)\n";
         assert_eq!(
             parse(text),
             [
@@ -48,6 +54,7 @@ mod tests {
                 ("Check itimer virtual".to_owned(), Verdict::Pass),
                 ("CLOCK_TAI        ABSTIME MISSING CAP?".to_owned(), Verdict::Skip),
                 ("ping".to_owned(), Verdict::Fail),
+                ("Check success of execveat(21, '', 4096)".to_owned(), Verdict::Fail),
             ]
         );
     }

@@ -165,14 +165,21 @@ impl Program {
             programs: tools.map(|tool| (*tool).to_owned()).collect(),
             files: vec![self.target.folder.clone()],
             directory: Some(self.target.folder.clone()),
+            // exec makes files beside itself, memfd a mount point.
+            workplace: Some(self.workplace()),
             timeout: Duration::from_secs(seconds).mul_f64(session.slowness() * EMULATION),
             ..CommandLine::default()
         })
     }
 
-    /// Without the path of our cache, which would make every name unstable.
+    /// Short and the same everywhere: some tests print paths, or make long ones of it.
+    fn workplace(&self) -> String {
+        format!("/tmp/kselftest/{}", self.target.target)
+    }
+
+    /// Without the path of the folder, which would stand in many names.
     fn stable(&self, output: &str) -> String {
-        output.replace(&format!("{}/", self.target.folder.display()), "")
+        output.replace(&format!("{}/", self.workplace()), "")
     }
 
     fn result(&self, run: &Run<'_>, test: &str, (verdict, reason): (Verdict, String)) -> TestResult {

@@ -34,6 +34,8 @@ pub struct CommandLine {
     pub input: Vec<u8>,
     /// Where the command starts; in our own working directory unless it is said.
     pub directory: Option<PathBuf>,
+    /// Where in the guest's /tmp a copy of the directory is made, which the command may write, and starts in.
+    pub workplace: Option<String>,
     pub timeout: Duration,
     /// Give the command the second serial port as its terminal.
     pub terminal: bool,
@@ -81,14 +83,21 @@ impl PackedCommand {
             return Err(crate::Error::usage(format!("no file {} on this host", file.display())));
         }
         let directory = command.directory.clone().or_else(|| std::env::current_dir().ok());
+        let mut argv = command.argv.clone();
+        if let (Some(place), Some(folder)) = (&command.workplace, &command.directory)
+            && let Ok(inside) = Path::new(&argv[0]).strip_prefix(folder)
+        {
+            argv[0] = format!("{place}/{}", inside.display());
+        }
         let request = ExecRequest {
-            argv: command.argv.clone(),
+            argv,
             environment: environment(),
             directory: directory.map(|path| path.to_string_lossy().into_owned()),
             deadline_ms: command.timeout.as_millis() as u64,
             terminal: command.terminal,
             root: None,
             host_root: false,
+            workplace: command.workplace.clone(),
             modules: Vec::new(),
             input: command.input.clone(),
         };

@@ -43,6 +43,15 @@ const MOUNTS: &[Mount] = &[
 /// Memory filesystems that the kernel mounts itself, and the room they get.
 const BOUNDED: &[(&CStr, &CStr)] = &[(c"/", c"size=5%"), (c"/dev", c"size=1m")];
 
+/// What devtmpfs leaves to user space (Documentation/admin-guide/devices.txt, "Recommended links"): a script that
+/// execveat(2) starts by its descriptor is told its name as /dev/fd/N.
+const LINKS: &[(&str, &str)] = &[
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+];
+
 /// Mounts what there is, sets the few knobs we rely on, and reads the command line.
 pub fn bring_up() -> Parameters {
     for mount in MOUNTS {
@@ -59,6 +68,10 @@ pub fn bring_up() -> Parameters {
                 options.as_ptr().cast(),
             )
         };
+    }
+    for (target, link) in LINKS {
+        // A kernel that is built otherwise may have them.
+        let _ = std::os::unix::fs::symlink(target, link);
     }
     // Everything the kernel says is evidence; addresses in it must be real ones.
     for (knob, value) in [

@@ -5,7 +5,7 @@ use super::boot::{Parameters, monotonic_ns, taint};
 use super::link::Link;
 use super::region::Region;
 use super::supervise::{end_everything, wait};
-use super::{hostfs, modules};
+use super::{hostfs, modules, writable};
 use gauntlet_protocol::region::{BULK_OFFSET, header};
 use gauntlet_protocol::stream::{self, Channel};
 use gauntlet_protocol::{ChildExit, ExecReport, ExecRequest, Phase, Response};
@@ -104,6 +104,9 @@ fn prepare_root(
     if request.host_root {
         request.directory.iter().chain(&request.argv).for_each(|path| uncover(path));
     }
+    if let (Some(directory), Some(place)) = (&request.directory, &request.workplace) {
+        writable::copy(&format!("{ROOT}{directory}"), &format!("{ROOT}{place}"))?;
+    }
     Ok(Some(ROOT))
 }
 
@@ -127,7 +130,7 @@ fn uncover(path: &str) {
     }
 }
 
-fn bind(source: &str, target: &str) {
+pub(super) fn bind(source: &str, target: &str) {
     let text = |text: &str| std::ffi::CString::new(text).unwrap_or_default();
     let (source, target) = (text(source), text(target));
     let flags = libc::MS_BIND | libc::MS_REC;
@@ -139,7 +142,8 @@ fn prepare(request: &ExecRequest, root: Option<&'static str>) -> Command {
     let mut command = Command::new(&request.argv[0]);
     command.args(&request.argv[1..]).env_clear();
     command.envs(request.environment.iter().map(|(name, value)| (name, value)));
-    let directory = request.directory.clone().unwrap_or_else(|| "/".to_owned());
+    let directory = request.workplace.as_ref().or(request.directory.as_ref());
+    let directory = directory.cloned().unwrap_or_else(|| "/".to_owned());
     // SAFETY: this process has one thread, so its child may allocate and call anything.
     unsafe {
         command.pre_exec(move || {

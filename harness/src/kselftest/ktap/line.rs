@@ -15,6 +15,8 @@ pub enum Line<'a> {
     BailOut(&'a str),
     /// The name of the test that begins: `#  RUN           global.name ...`
     Begins(&'a str),
+    /// `# text`, which may tell why the next result is as it is.
+    Remark(&'a str),
     /// Anything else: allowed everywhere, changes nothing.
     Other,
 }
@@ -52,7 +54,13 @@ pub fn read(line: &str) -> Line<'_> {
     if let Some(rest) = line.strip_prefix("#  RUN ") {
         return Line::Begins(rest.trim().trim_end_matches("...").trim_end());
     }
-    plan(line).or_else(|| result(line)).unwrap_or(Line::Other)
+    plan(line).or_else(|| result(line)).or_else(|| remark(line)).unwrap_or(Line::Other)
+}
+
+/// Deeper lines are the frame of kselftest_harness.h: `#          FAIL  global.name`.
+fn remark(line: &str) -> Option<Line<'_>> {
+    let text = line.strip_prefix("# ").filter(|text| !text.starts_with([' ', '\t']) && !text.is_empty())?;
+    Some(Line::Remark(text))
 }
 
 fn plan(line: &str) -> Option<Line<'_>> {
@@ -157,6 +165,8 @@ mod tests {
         assert_eq!(read("1..x"), Line::Other);
         assert_eq!(read("TAP version 13"), Line::Version);
         assert_eq!(read("Bail out! no memory"), Line::BailOut("no memory"));
+        assert_eq!(read("# a.c:7:t:Expected 1 == 2"), Line::Remark("a.c:7:t:Expected 1 == 2"));
+        assert_eq!(read("#          FAIL  t"), Line::Other);
         assert_eq!(read("#  RUN           global.mode_strict ..."), Line::Begins("global.mode_strict"));
     }
 }

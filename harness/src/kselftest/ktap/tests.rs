@@ -99,3 +99,12 @@ proptest::proptest! {
         proptest::prop_assert!(!failed || report.tests.iter().any(|test| test.verdict.is_failure()));
     }
 }
+
+#[test]
+fn a_failure_without_a_reason_takes_the_remark_before_it() {
+    let text = "TAP version 13\n1..3\n#  RUN           file.fifo ...\n\
+        # non-regular.c:184:fifo:Expected errno (30) == 13 (13)\n# fifo: Test failed at step #3\n\
+        #          FAIL  file.fifo\nnot ok 1 file.fifo\n# about the next\nok 2 good\n# no memory\nnot ok 3 plain\n";
+    let reasons: Vec<String> = parse(text).tests.into_iter().map(|test| test.reason).collect();
+    assert_eq!(reasons, ["non-regular.c:184:fifo:Expected errno (30) == 13 (13)", "", "no memory"]);
+}
