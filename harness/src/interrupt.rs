@@ -45,6 +45,9 @@ impl Interrupt {
 /// How often programs are stopped that somebody still started after the request.
 const SWEEP: Duration = Duration::from_millis(200);
 
+/// How long after the first signal another one is taken for its echo.
+const ECHO: Duration = Duration::from_millis(300);
+
 /// Starts listening for SIGINT and SIGTERM.
 pub(crate) fn listen() -> Result<Interrupt> {
     let mut signals = Signals { int: hear(SignalKind::interrupt())?, term: hear(SignalKind::terminate())? };
@@ -53,6 +56,14 @@ pub(crate) fn listen() -> Result<Interrupt> {
         signals.next().await;
         eprintln!("stopping; again to leave at once");
         sender.send_replace(true);
+        children::stop();
+        // timeout(1) and a make that dies send the same signal once more at once: that is no second request.
+        let echoes = async {
+            loop {
+                signals.next().await;
+            }
+        };
+        let _: Result<(), _> = tokio::time::timeout(ECHO, echoes).await;
         loop {
             children::stop();
             tokio::select! {
