@@ -2,7 +2,10 @@
 
 use super::{Candidates, git};
 use crate::kernel::catalogue::{self, Offer};
-use crate::kernel::{Cache, deb};
+use crate::kernel::spec::TreeSpec;
+use crate::kernel::tree::program::MachinePrograms;
+use crate::kernel::tree::source::Repository;
+use crate::kernel::{Cache, KernelSpec, deb};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -64,13 +67,22 @@ fn spec_of(offer: &Offer) -> String {
     offer.spec.clone()
 }
 
-/// The commits of a git tree that the bad revision contains and the good one does not.
+/// The commits of a git tree that the bad revision contains and the good one does not, built as the spec says. Without
+/// a bad revision the files as they are come last.
 ///
 /// # Errors
 /// Usage errors when a revision is unknown, or the good one is no ancestor.
-pub fn commits(tree: &Path, good: &str, bad: &str) -> Result<Range> {
-    let history = git::history(tree, good, bad)?;
-    let spec = |revision: &str| format!("tree:{}@{revision}", tree.display());
+pub fn commits(tree: &TreeSpec, good: &str, bad: Option<&str>, cache: &Path) -> Result<Range> {
+    let bad = match bad {
+        Some(bad) => bad.to_owned(),
+        None => {
+            let scratch = Cache::at(cache)?.scratch()?;
+            Repository::open(&tree.directory, &MachinePrograms)?.newest(&scratch.path)?
+        }
+    };
+    let history = git::history(&tree.directory, good, &bad)?;
+    let spec = |revision: &str| TreeSpec { revision: Some(revision.to_owned()), ..tree.clone() };
+    let spec = |revision: &str| KernelSpec::Tree(spec(revision)).to_string();
     let candidates = history.candidates;
     let mut specs = vec![spec(&history.good)];
     specs.extend((0..candidates.len()).map(|index| spec(&candidates.get(index).id)));

@@ -6,6 +6,10 @@ use crate::bisect::question::{Question, figure};
 use crate::bisect::source::{self, Range};
 use crate::bisect::{Policy, Rates, Search, Seek, Verdict, git_bisect_log};
 use crate::config::Config;
+use crate::kernel::KernelSpec;
+use crate::kernel::spec::TreeSpec;
+use crate::kernel::tree::program::MachinePrograms;
+use crate::kernel::tree::source::Repository;
 use crate::perf::measure::MeasurePolicy;
 use crate::plan;
 use crate::run::exec::{CommandLine, PackedCommand};
@@ -14,7 +18,7 @@ use crate::run::resolve_kernels;
 use crate::session::{Host, Session, SessionOptions};
 use crate::{Error, Result, ui};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,15 +39,15 @@ pub struct Args {
     #[arg(long = "kernels", value_name = "SPEC", num_args = 1.., conflicts_with = "tree")]
     list: Vec<String>,
 
-    /// A git tree of the kernel
-    #[arg(long, value_name = "DIR", requires_all = ["good", "bad"])]
-    tree: Option<PathBuf>,
+    /// A git tree of the kernel, and how it is built: DIR[,config=BASE+FRAGMENT][,LLVM=1]
+    #[arg(long, value_name = "DIR", requires = "good")]
+    tree: Option<String>,
 
     /// The newest revision known to be good
     #[arg(long, value_name = "REV")]
     good: Option<String>,
 
-    /// A revision known to be bad
+    /// A revision known to be bad [default: the files as they are, uncommitted changes included]
     #[arg(long, value_name = "REV")]
     bad: Option<String>,
 
@@ -102,13 +106,33 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
 
 async fn range(args: &Args, globals: &Globals) -> Result<Range> {
     let (list, cache) = (args.list.clone(), globals.cache.clone());
-    let tree = args.tree.clone().zip(args.good.clone()).zip(args.bad.clone());
+    let (tree, bad) = (args.tree.clone().zip(args.good.clone()), args.bad.clone());
+    if let (Some((text, _)), Some(bad)) = (&tree, &bad) {
+        mention_uncommitted(&tree_spec(text)?, bad);
+    }
     tokio::task::spawn_blocking(move || match tree {
-        Some(((tree, good), bad)) => source::commits(&tree, &good, &bad),
+        Some((tree, good)) => source::commits(&tree_spec(&tree)?, &good, bad.as_deref(), &cache),
         None => source::listed(&list, &cache),
     })
     .await
     .map_err(|error| Error::infra("reading the range").because(error))?
+}
+
+fn tree_spec(text: &str) -> Result<TreeSpec> {
+    match format!("tree:{text}").parse()? {
+        KernelSpec::Tree(spec) if spec.revision.is_none() => Ok(spec),
+        _ => Err(Error::usage(format!("--tree {text}: the revisions are said by --good and --bad"))),
+    }
+}
+
+/// A named revision does not have what is not committed; whoever just wrote a bug may not think of that.
+fn mention_uncommitted(tree: &TreeSpec, bad: &str) {
+    let Ok(repository) = Repository::open(&tree.directory, &MachinePrograms) else { return };
+    if repository.is_changed() {
+        eprintln!(
+            "the tree has uncommitted changes, which {bad} does not have; without --bad they are searched, too"
+        );
+    }
 }
 
 fn policy(args: &Args, config: &Config) -> Policy {

@@ -3,6 +3,7 @@
 use super::testing::{self, Request};
 use super::{Globals, MachineFlags, exit};
 use crate::impact::{Change, Map, Touched};
+use crate::kernel::KernelSpec;
 use crate::kernel::spec::{ConfigChoice, TreeSpec};
 use crate::kernel::tree::gnumakefile;
 use crate::kernel::tree::makeflags::MakeFlags;
@@ -70,7 +71,7 @@ Gauntlet targets:
                     machines at once, -k goes on after a file that does not compile, -n says what would run
   test-fuzz       - Fuzz the system calls of the tree (TIME=60s, CONFIG=tiny+kcov)
   test-perf       - Measure the working tree against HEAD
-  test-bisect     - Find the commit that broke CASE=SUITE/CASE between GOOD= and BAD= (HEAD)
+  test-bisect     - Find the commit that broke CASE=SUITE/CASE between GOOD= and BAD= (the tree as it is)
   test-shell      - Open a shell on the tree's kernel
 ";
 
@@ -169,18 +170,22 @@ fn arguments(goal: Goal, variables: &Variables) -> Result<Vec<String>> {
         Goal::TestBisect => {
             let missing = |name: &str| {
                 Error::usage(format!("{name}= is missing"))
-                    .hint("make test-bisect GOOD=v6.1 BAD=HEAD CASE=memfd/seal_write_stops_write")
+                    .hint("make test-bisect GOOD=v6.1 CASE=memfd/seal_write_stops_write")
             };
             let good = variables.get("GOOD").ok_or_else(|| missing("GOOD"))?;
             let case = variables.get("CASE").ok_or_else(|| missing("CASE"))?;
-            let bad = variables.get("BAD").unwrap_or("HEAD");
-            let tree = variables.spec(None, CONFIG).directory.to_string_lossy().into_owned();
-            words = ["bisect", "--tree", &tree, "--good", good, "--bad", bad, "--case", case]
-                .map(str::to_owned)
-                .to_vec();
+            let tree = built_tree(&variables.spec(None, CONFIG));
+            words = ["bisect", "--tree", &tree, "--good", good, "--case", case].map(str::to_owned).to_vec();
+            words.extend(variables.get("BAD").into_iter().flat_map(|bad| ["--bad".into(), bad.to_owned()]));
         }
     }
     Ok(words)
+}
+
+/// As `--tree` takes it.
+fn built_tree(spec: &TreeSpec) -> String {
+    let text = KernelSpec::Tree(spec.clone()).to_string();
+    text.strip_prefix("tree:").unwrap_or(&text).to_owned()
 }
 
 /// Becomes the verb.
@@ -243,22 +248,30 @@ fn selection(variables: &Variables, tree: &Path) -> Result<(Vec<crate::config::G
     Ok((patterns.iter().map(|pattern| plan::pattern(pattern)).collect(), kept.collect()))
 }
 
+/// So far back things are supposed to have been good, where there are so many commits.
+const BACK: usize = 5;
+
 /// Three commands to paste: that case again, a shell in that very kernel, the commit that broke it.
 fn next_steps(record: &RunRecord, spec: &TreeSpec) -> String {
-    let Some(failed) = record.results.iter().find(|result| result.verdict.is_failure()) else {
+    let failed = record.results.iter().filter(|result| result.verdict.is_failure());
+    // A case of ours runs alone and can be bisected, so it comes first.
+    let Some(failed) = failed.min_by_key(|result| result.case.starts_with("kselftest/")) else {
         return String::new();
     };
     let mut quiet = spec.clone();
     quiet.variables.remove("V");
-    let (spec, tree) = (&quiet, spec.directory.display());
+    let spec = &quiet;
+    let older = Repository::open(&spec.directory, &MachinePrograms).map_or(0, |tree| tree.depth(BACK));
+    let older = format!("HEAD~{older}");
+    let series = TreeSpec { revision: Some(format!("{older}..HEAD")), ..spec.clone() };
     let (again, bisect) = match failed.case.strip_prefix("kselftest/").and_then(|rest| rest.split_once(':')) {
         Some((target, _)) => (
             format!("gauntlet test -k '{spec}' --kselftest {target}"),
-            format!("gauntlet test -k 'tree:{tree}@HEAD~5..HEAD' --kselftest {target}"),
+            format!("gauntlet test -k '{series}' --kselftest {target}"),
         ),
         None => (
             format!("gauntlet test -k '{spec}' '{}'", failed.case),
-            format!("gauntlet bisect --tree '{tree}' --good HEAD~5 --bad HEAD --case '{}'", failed.case),
+            format!("gauntlet bisect --tree '{}' --good {older} --case '{}'", built_tree(spec), failed.case),
         ),
     };
     format!("again   {again}\nshell   gauntlet shell -k '{spec}'\nbisect  {bisect}\n")
@@ -286,7 +299,7 @@ mod tests {
         let all = variables(&["TIME=5s", "GOOD=v1", "CASE=memfd/x"]).unwrap();
         let words = |goal| arguments(goal, &all).unwrap().join(" ");
         assert!(words(Goal::TestFuzz).contains("config=tiny+kcov --time 5s"));
-        assert!(words(Goal::TestBisect).ends_with("--good v1 --bad HEAD --case memfd/x"));
+        assert!(words(Goal::TestBisect).ends_with(",config=tiny+selftest --good v1 --case memfd/x"));
         assert!(words(Goal::TestShell).starts_with("shell -k tree:"));
         assert_eq!(words(Goal::TestPerf).matches("tree:").count(), 2);
         let error = arguments(Goal::TestBisect, &variables(&["CASE=a/b"]).unwrap()).unwrap_err();

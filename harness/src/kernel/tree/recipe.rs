@@ -61,8 +61,14 @@ impl Recipe {
         check_architecture(&spec.variables)?;
         let choice = spec.config.clone().unwrap_or_else(tiny);
         let (base, implied) = base(spec, &choice, cache, progress)?;
-        let implied = implied.iter().map(|name| (*name).to_owned());
-        let fragments = implied.chain(choice.fragments).map(|name| fragment(&name)).collect::<Result<_>>()?;
+        let mut names: Vec<String> = implied.iter().map(|name| (*name).to_owned()).collect();
+        // Named again it changes nothing, and so must not make another build.
+        for name in choice.fragments {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let fragments = names.iter().map(|name| fragment(name)).collect::<Result<_>>()?;
         let mut variables = spec.variables.clone();
         // Where the user builds and how much is said does not change what comes out.
         for unrelated in ["O", "V"] {
@@ -190,6 +196,7 @@ mod tests {
         assert_eq!(unnamed, recipe("tree:.,config=tiny").unwrap());
         assert_eq!((names(&unnamed), unnamed.target()), (vec!["tiny", "base"], "bzImage"));
         assert_eq!(names(&recipe("tree:.,config=tiny+kcov").unwrap()), ["tiny", "base", "kcov"]);
+        assert_eq!(names(&recipe("tree:.,config=tiny+base+kcov+kcov").unwrap()), ["tiny", "base", "kcov"]);
     }
 
     #[test]

@@ -58,6 +58,25 @@ impl<'a> Repository<'a> {
         }
     }
 
+    /// The newest commit there is: the files as they are, on top of HEAD, or HEAD when they do not differ from it.
+    pub fn newest(&self, scratch: &Path) -> Result<String> {
+        let (files, head) = (self.snapshot(None, scratch)?, self.snapshot(Some("HEAD"), scratch)?);
+        Ok(if files.tree == head.tree { head.commit } else { files.commit })
+    }
+
+    /// Whether a file that git follows differs from HEAD.
+    pub fn is_changed(&self) -> bool {
+        self.git(["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"])
+            .is_ok_and(|listed| !listed.is_empty())
+    }
+
+    /// How many of HEAD's first parents there are, looking at no more than so many.
+    pub fn depth(&self, most: usize) -> usize {
+        let limit = format!("--max-count={}", most + 1);
+        let count = self.git(["rev-list", "--first-parent", "--count", &limit, "HEAD"]);
+        count.ok().and_then(|count| count.parse::<usize>().ok()).map_or(0, |count| count.saturating_sub(1))
+    }
+
     /// How a person calls the snapshot: the abbreviated hash and the subject of its commit.
     pub fn subject(&self, snapshot: &Snapshot) -> String {
         let short = snapshot.commit.get(..12).unwrap_or(&snapshot.commit);
@@ -118,7 +137,11 @@ impl<'a> Repository<'a> {
         let _ = std::fs::copy(self.directory.join(own), &index);
         self.run(with_index(&["add", "--all"]))?;
         let tree = self.run(with_index(&["write-tree"]))?;
-        let commit = self.call(&["commit-tree", "-m", UNCOMMITTED, &tree]);
+        let head = self.git(["rev-parse", "--verify", "--quiet", "HEAD"]).ok();
+        // On top of HEAD, so that a bisection can end there.
+        let parent = head.iter().flat_map(|head| ["-p", head]);
+        let arguments: Vec<&str> = ["commit-tree", "-m", UNCOMMITTED].into_iter().chain(parent).collect();
+        let commit = self.call(&arguments).argument(&tree);
         // The same files must give the same commit.
         let always = [
             ("GIT_AUTHOR_NAME", "gauntlet"),

@@ -134,8 +134,8 @@ impl Bench {
     fn build(&self, revision: Option<&str>) -> Result<KernelBuild> {
         let progress = |text: &str| self.said.borrow_mut().push(text.to_owned());
         let (cache, verbosity) = (&self.cache, self.verbosity.get());
-        let builder =
-            Builder { programs: &self.fake, recipe: recipe(), cache, progress: &progress, verbosity };
+        let recipe = recipe();
+        let builder = Builder { programs: &self.fake, recipe, cache, progress: &progress, verbosity };
         builder.resolve(&TreeSpec {
             directory: self.tree(),
             revision: revision.map(str::to_owned),
@@ -184,6 +184,19 @@ fn the_files_as_they_are_include_what_is_not_committed() {
     assert_eq!(bench.compiled(), 1);
     bench.build(Some("HEAD")).unwrap();
     assert_eq!((bench.checked_out().as_str(), bench.compiled()), ("int a;\n", 2));
+}
+
+#[test]
+fn a_bisection_can_end_at_the_files_as_they_are() {
+    let bench = Bench::new(ALL);
+    let repository = Repository::open(&bench.tree(), &MachinePrograms).unwrap();
+    let newest = || repository.newest(bench.folder.path()).unwrap();
+    let head = bench.git(&["rev-parse", "HEAD"]);
+    assert_eq!((newest().as_str(), repository.depth(5)), (head.trim(), 0));
+    bench.write("fs/open.c", "int changed;\n");
+    assert_eq!(bench.git(&["rev-parse", &format!("{}^", newest())]), head);
+    bench.commit();
+    assert_eq!(repository.depth(5), 1);
 }
 
 #[test]
