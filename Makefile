@@ -6,7 +6,8 @@
 #:                 J=N                so many virtual machines at once
 #:                 FUZZ=TIME          fuzz for so long (60s)
 #: make check    the project's own tests: rustfmt, clippy, cargo test with real virtual machines
-#: make check-full  the same, and the slow proofs: boots beside hogs, sudden death, a million damaged inputs
+#: make check-full  the same, and the slow proofs: boots beside hogs, sudden death, a million damaged inputs,
+#:               a kernel tree built, tested, broken and bisected
 #: make bench    the figures, as a table (minutes; on an idle machine)
 #: make build    the program: target/release/gauntlet
 #: make clean    remove what was built
@@ -33,7 +34,19 @@ jobs := $(J:%=-j %)
 # nextest, where it is installed, runs the same tests and ends with one summary.
 tester := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
-.PHONY: help test build packages check check-full bench clean
+# Installs packages with apt, asking for rights where it takes some.
+define install-function
+sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo
+	install() {
+	    command -v apt-get >/dev/null || { echo "no apt-get here: install these yourself" >&2; return 1; }
+	    local apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get"
+	    # Package lists may be missing or stale; fetch them only then.
+	    $$apt install -qq -y --no-install-recommends "$$@" ||
+	        { $$apt update -qq && $$apt install -qq -y --no-install-recommends "$$@"; }
+	}
+endef
+
+.PHONY: help test build packages tree-packages check check-full bench clean
 .SILENT:
 
 help:
@@ -80,16 +93,22 @@ packages:
 	done
 	[ $${#missing[@]}$${#wished[@]} != 00 ] || exit 0
 	echo "installing: $${missing[*]} $${wished[*]}"
-	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo
-	install() {
-	    command -v apt-get >/dev/null || { echo "no apt-get here: install these yourself" >&2; return 1; }
-	    local apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get"
-	    # Package lists may be missing or stale; fetch them only then.
-	    $$apt install -qq -y --no-install-recommends "$$@" ||
-	        { $$apt update -qq && $$apt install -qq -y --no-install-recommends "$$@"; }
-	}
+	$(install-function)
 	[ $${#missing[@]} -eq 0 ] || install "$${missing[@]}"
 	[ $${#wished[@]} -eq 0 ] || install "$${wished[@]}" || echo "going on without: $${wished[*]}" >&2
+
+# What building a kernel and its selftests takes, and a kernel to build.
+tree-packages := git flex bison bc libelf-dev libssl-dev libcap-dev libfuse-dev pkg-config fuse3 rsync python3-minimal linux-source-6.1
+
+tree-packages:
+	missing=()
+	for package in $(tree-packages); do
+	    dpkg-query --show --showformat='$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || missing+=($$package)
+	done
+	[ $${#missing[@]} -ne 0 ] || exit 0
+	echo "installing: $${missing[*]}"
+	$(install-function)
+	install "$${missing[@]}"
 
 check: packages
 	$(CARGO) fmt --all --check
@@ -97,11 +116,12 @@ check: packages
 	$(CARGO) $(tester) --workspace --locked
 
 # The slow proofs load the machine on purpose, so they run alone and not beside other tests.
-check-full: check
+check-full: check tree-packages
 	export GAUNTLET_SLOW=1
 	$(CARGO) $(tester) --package gauntlet --locked --test hostile
 	$(CARGO) $(tester) --package gauntlet --locked --test machine endurance
 	$(CARGO) $(tester) --package gauntlet --locked --test machine what_only_watchdogs
+	$(CARGO) $(tester) --package gauntlet --locked --test machine trees
 
 bench: packages
 	$(CARGO) bench --locked --package gauntlet --bench figures

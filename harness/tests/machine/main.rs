@@ -12,4 +12,5 @@ mod filesystems;
 mod flaky;
 mod host;
 mod images;
+mod trees;
 mod verbs;
