@@ -94,7 +94,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Files that the working tree has changed against HEAD, new ones included; when there are none, those of the last
-    /// commit. With them the lines of the change.
+    /// commit, if that is an ordinary one. With them the lines of the change.
     pub fn change(&self) -> Result<String> {
         // Without an index of its own this would refresh the user's.
         let uncommitted =
@@ -104,7 +104,10 @@ impl<'a> Repository<'a> {
             let new: String = new.lines().map(|path| format!("+++ b/{path}\n")).collect();
             return Ok(format!("{uncommitted}\n{new}"));
         }
-        self.git(["show", "--no-ext-diff", "--no-color", "--format=", "-U0", "HEAD"])
+        // Not of a merge nor of an imported source: what they touch is everything.
+        let only = ["--no-walk", "--min-parents=1", "--max-parents=1"];
+        let shown = ["--no-ext-diff", "--no-color", "--format=", "--patch", "-U0", "HEAD"];
+        self.run(self.call(&["log"]).arguments(only).arguments(shown))
     }
 
     /// Hash and subject of the base, then of every commit that the tip contains and the base does not, oldest first.

@@ -200,6 +200,17 @@ fn a_bisection_can_end_at_the_files_as_they_are() {
 }
 
 #[test]
+fn the_change_is_what_is_not_committed_else_the_last_commit_but_never_the_first() {
+    let bench = Bench::new(ALL);
+    let change = || Repository::open(&bench.tree(), &MachinePrograms).unwrap().change().unwrap();
+    assert_eq!(change(), "");
+    bench.write("fs/open.c", "int b;\n");
+    assert!(change().contains("+++ b/fs/open.c"));
+    bench.commit();
+    assert!(change().contains("+int b;"));
+}
+
+#[test]
 fn the_users_checkout_stays_on_its_branch() {
     let bench = Bench::new(ALL);
     bench.write("fs/open.c", "int b;\n");
