@@ -19,6 +19,7 @@ pub enum ProgramKind {
     CgroupDevice = 15,
     RawTracepoint = 17,
     CgroupAddress = 18,
+    PortReuse = 21,
     CgroupSysctl = 23,
     CgroupSocketOption = 25,
 }

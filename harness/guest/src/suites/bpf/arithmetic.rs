@@ -251,9 +251,10 @@ fn machine_code_length() -> Result<u32, Stop> {
 }
 
 /// What the compiler and the interpreter have to agree on.
-const INTERPRETED: [fn(&Context) -> CaseResult; 10] = [
+const INTERPRETED: [fn(&Context) -> CaseResult; 11] = [
     alu64,
     alu32,
+    immediates,
     byte_order_conversions,
     division_spares_other_registers,
     execution::loads_and_stores,

@@ -55,6 +55,10 @@ pub fn update_flags_decide_by_existence(_: &Context) -> CaseResult {
             fails_with(&format!("update with flags {unknown:#x}"), set(6, unknown), libc::EINVAL)?;
         }
         check_eq!(succeeds("lookup", map.lookup_u64(9))?, [5], "the value after unknown flags");
+        for unknown in [update::NOEXIST, 8, 1 << 63] {
+            let looked_up = map.lookup_with(&key, unknown);
+            fails_with(&format!("lookup with flags {unknown:#x}"), looked_up, libc::EINVAL)?;
+        }
         check_eq!(succeeds("iteration", map.keys(16))?.len(), 1, "keys after updates of one key");
     }
     Ok(())
@@ -155,7 +159,10 @@ pub fn lru_evicts_instead_of_refusing(_: &Context) -> CaseResult {
             "its value"
         );
     }
+    succeeds("update of the newest key", map.update_u64(4 * ENTRIES - 1, &[u64::from(4 * ENTRIES - 1) * 3]))?;
     let keys = succeeds("iteration", map.keys(4 * ENTRIES as usize))?;
+    let distinct: BTreeSet<&Vec<u8>> = keys.iter().collect();
+    check_eq!(distinct.len(), keys.len(), "different keys met by an iteration of as many");
     check!(keys.len() <= ENTRIES as usize, "{} keys live in an LRU hash of {ENTRIES}", keys.len());
     for key in &keys {
         let number = u32::from_le_bytes(key.as_slice().try_into().expect("keys have four bytes"));

@@ -223,7 +223,9 @@ pub fn descriptor_access_modes(_: &Context) -> CaseResult {
     let write_only = create(ONE.flags(map_flags::WRONLY))?;
     succeeds("update through BPF_F_WRONLY", write_only.update_u64(0, &[1]))?;
     fails_with("lookup through BPF_F_WRONLY", write_only.lookup_u64(0), libc::EPERM)?;
-    fails_with("next key through BPF_F_WRONLY", write_only.next_key(None), libc::EPERM)
+    fails_with("next key through BPF_F_WRONLY", write_only.next_key(None), libc::EPERM)?;
+    let neither = ONE.flags(map_flags::RDONLY | map_flags::WRONLY).create();
+    fails_with("BPF_F_RDONLY with BPF_F_WRONLY", neither, libc::EINVAL)
 }
 
 pub fn mount_bpffs(at: &Path) -> Result<(), Stop> {

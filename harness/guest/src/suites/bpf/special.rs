@@ -33,6 +33,8 @@ pub fn trie_finds_the_longest_prefix(_: &Context) -> CaseResult {
         check_eq!(succeeds("lookup", find(address))?, expected, "prefix found for {address:?}");
     }
     fails_with("lookup outside every prefix", find([11, 0, 0, 0]), libc::ENOENT)?;
+    let again = trie.update(&prefix(17, [10, 1, 128, 0]), &[7], update::NOEXIST);
+    fails_with("BPF_NOEXIST on a present prefix", again, libc::EEXIST)?;
     succeeds("insertion of the default route", trie.update(&prefix(0, [0; 4]), &[9], update::ANY))?;
     check_eq!(succeeds("lookup", find([11, 0, 0, 0]))?, 9, "prefix found by the default route");
     let fifth = trie.update(&prefix(24, [1, 2, 3, 0]), &[5], update::ANY);

@@ -8,7 +8,7 @@ use crate::bpf::{
 use crate::case::{fails_with, succeeds};
 use crate::child::unprivileged;
 use crate::{CaseResult, Context, Stop, check_eq, code, skip};
-use ProgramKind::{Classifier, SocketFilter, Xdp};
+use ProgramKind::{Classifier, PortReuse, SocketFilter, Xdp};
 use libc::{E2BIG, EACCES, EINVAL, EPERM};
 
 const SYSCTL: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
@@ -53,7 +53,7 @@ pub fn privileged_kinds_are_refused(_: &Context) -> CaseResult {
         succeeds("an array by nobody", ONE.create())?;
         succeeds("a hash by nobody", MapSpec { kind: MapKind::Hash, ..ONE }.create())?;
         succeeds("a socket filter by nobody", load_errno(SocketFilter))?;
-        for kind in [Classifier, Xdp] {
+        for kind in [Classifier, Xdp, PortReuse] {
             fails_with(&format!("{kind:?} by nobody"), load_errno(kind), EPERM)?;
         }
         let trie = MapSpec::new(MapKind::LpmTrie, 8, 1, 4).flags(1);

@@ -92,6 +92,15 @@ pub fn limit_is_rounded_down_to_pages_and_shown(context: &Context) -> CaseResult
 
 /// The whole group is one workload: it lives or dies together.
 pub fn oom_group_kills_them_all(context: &Context) -> CaseResult {
+    let group = limited(context, 16 * MIB)?;
+    for value in ["2", "-1", "yes"] {
+        check_eq!(
+            group.write("memory.oom.group", value),
+            Err(Errno(libc::EINVAL)),
+            "{value} in memory.oom.group"
+        );
+    }
+    drop(group);
     for (together, name) in [("0", "without"), ("1", "with")] {
         let group = limited(context, 16 * MIB)?;
         group.set("memory.oom.group", together)?;

@@ -66,6 +66,11 @@ impl Attributes {
         let mut attributes = Attributes::default();
         // SAFETY: the structure is ours and as long as said.
         unsafe { syscall!(libc::SYS_sched_getattr, process, &raw mut attributes, SIZE, 0) }?;
+        // A kernel with utilization clamps tells them of every task; unasked, the upper is all there is
+        // (Documentation/scheduler/sched-util-clamp.rst).
+        if attributes.utilization[1] == 1024 {
+            attributes.utilization = [0; 2];
+        }
         Ok(attributes)
     }
 }

@@ -255,6 +255,13 @@ pub fn datagrams_keep_their_bounds(_: &Context) -> CaseResult {
         check!(cut.flags & libc::MSG_TRUNC != 0, "MSG_TRUNC is not set on a datagram that is cut");
         let rest = socket::receive(&server, 100, DONTWAIT);
         fails_with("the rest of a datagram that was cut", rest, libc::EAGAIN)?;
+        setup("send", socket::send(&client, b"whole", 0))?;
+        let mut start = [0u8; 2];
+        // SAFETY: the buffer is ours and as long as said.
+        let told = unsafe {
+            syscall!(libc::SYS_recvfrom, server.as_raw_fd(), start.as_mut_ptr(), 2, libc::MSG_TRUNC, 0, 0)
+        };
+        check_eq!(told, Ok(5), "length of a datagram that is cut, with MSG_TRUNC");
         let largest = vec![7; 65_507];
         check_eq!(socket::send(&client, &largest, 0), Ok(65_507), "send of the largest datagram");
         check_eq!(socket::receive(&server, 70_000, 0), Ok(largest), "the largest datagram");

@@ -255,12 +255,20 @@ pub fn credentials_are_the_senders_not_the_openers(_: &Context) -> CaseResult {
     let mut sender = 0;
     let pid = child::fork()?;
     if pid == 0 {
-        let sent = child::drop_privileges().and_then(|()| setup("send", socket::send(&here, b"m", 0)));
+        let sent = child::drop_privileges().and_then(|()| {
+            setup("send", socket::send(&here, b"m", 0))?;
+            // Stated, the same credentials go another way.
+            let stated = socket::encode(&[credentials(own())]);
+            setup("sendmsg", socket::send_message(&here, b"m", &stated, 0)).map(drop)
+        });
         child::exit(i32::from(sent.is_err()));
     }
     sender += pid as u32;
     check_eq!(child::wait(pid)?, child::Ending::Exited(0), "end of the sender");
-    check_eq!(take(&there, 0)?.control, vec![credentials([sender, NOBODY, NOBODY])], "credentials");
+    for how in ["unstated", "stated"] {
+        let told = take(&there, 0)?.control;
+        check_eq!(told, vec![credentials([sender, NOBODY, NOBODY])], "credentials, {how}");
+    }
     Ok(())
 }
 
@@ -272,6 +280,9 @@ pub fn descriptors_do_not_pass_over_other_sockets(_: &Context) -> CaseResult {
             let received = setup("recvmsg", socket::receive_message(&server, [8, 64], 0))?;
             check!(received.files.is_empty(), "a descriptor passed over TCP");
         }
+        let netlink = setup("socket", socket::new(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE))?;
+        let sent = socket::send_files(&netlink, b"f", &[client.as_raw_fd()]);
+        fails_with("a descriptor over netlink", sent, libc::EINVAL)?;
         Ok(())
     })
 }

@@ -180,6 +180,10 @@ pub fn namespace_needs_privilege(_: &Context) -> CaseResult {
         let raw = socket::new(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP);
         fails_with("a raw socket without CAP_NET_RAW", raw, libc::EPERM)?;
         let packet = socket::new(libc::AF_PACKET, libc::SOCK_RAW, 0);
+        // A kernel without CONFIG_PACKET knows no such family, whoever asks.
+        if packet.as_ref().is_err_and(|error| error.0 == libc::EAFNOSUPPORT) {
+            return Ok(());
+        }
         fails_with("a packet socket without CAP_NET_RAW", packet, libc::EPERM)
     })
 }

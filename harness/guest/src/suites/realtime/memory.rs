@@ -215,6 +215,10 @@ pub fn child_does_not_inherit_locks(_: &Context) -> CaseResult {
         check!(locked()? >= 4, "{} pages are locked in the parent", locked()?);
         isolated(|| {
             check_eq!(locked()?, 0, "locked pages in a child");
+            // SAFETY: throws the child's own pages away, which nobody reads again.
+            let discarded =
+                unsafe { syscall!(libc::SYS_madvise, memory.address(), 4 * PAGE, libc::MADV_DONTNEED) };
+            succeeds("madvise(MADV_DONTNEED) in a child, of pages its parent locked", discarded)?;
             let new = pages(4)?;
             check_eq!(resident(&new, 4)?, 0, "pages present of new memory in a child");
             Ok(())

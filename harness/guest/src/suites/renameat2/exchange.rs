@@ -114,6 +114,11 @@ pub fn refuses_an_ancestor(tree: &Tree) -> CaseResult {
     {
         tree.refuses(old, new, EXCHANGE, libc::EINVAL)?;
     }
+    // Without the flag an ancestor is a directory to replace, and never empty.
+    for (old, new) in [("d/e", "d"), ("d/e/f", "d"), ("d/file", "d")] {
+        tree.refuses(old, new, 0, libc::ENOTEMPTY)?;
+    }
+    tree.refuses("d", "d/e/f", 0, libc::EINVAL)?;
     let below = tree.inode("d/e/f")?;
     tree.renames("d/file", "d/e/f", EXCHANGE)?;
     tree.is("d/file", below, "after an exchange with a nephew, which is sound")

@@ -32,7 +32,14 @@ pub fn spares_every_kind_of_target(tree: &Tree) -> CaseResult {
 }
 
 pub fn noreplace_moves_to_a_free_name(context: &Context) -> CaseResult {
-    moves_to_a_free_name(&Tree::new(context)?)
+    let tree = Tree::new(context)?;
+    moves_to_a_free_name(&tree)?;
+    for name in ["from", "to", "from/inner"] {
+        tree.directory(name)?;
+    }
+    tree.renames("from/inner", "to/inner", NOREPLACE)?;
+    tree.counts_directories("from", 0, "after a directory left it")?;
+    tree.counts_directories("to", 1, "after a directory came")
 }
 
 pub fn moves_to_a_free_name(tree: &Tree) -> CaseResult {
@@ -73,7 +80,15 @@ pub fn refuses_a_second_name(tree: &Tree) -> CaseResult {
 }
 
 pub fn replaced_file_lives_on_while_open(context: &Context) -> CaseResult {
-    replaced_file_lives(&Tree::new(context)?)
+    let tree = Tree::new(context)?;
+    replaced_file_lives(&tree)?;
+    for name in ["new", "old"] {
+        tree.directory(name)?;
+    }
+    let open = tree.open_directory("old")?;
+    tree.renames("new", "old", 0)?;
+    check_eq!(setup("fstat", file::status(&open.fd))?.st_nlink, 0, "links of the replaced directory");
+    Ok(())
 }
 
 pub fn replaced_file_lives(tree: &Tree) -> CaseResult {

@@ -43,7 +43,16 @@ pub fn both_directories_must_be_writable(context: &Context) -> CaseResult {
     own.is("a", mine, "after refused renames")?;
     foreign.is("b", theirs, "after refused renames")?;
     own.shows(&["a"], "after refused renames")?;
-    foreign.shows(&["b"], "after refused renames")
+    foreign.shows(&["b"], "after refused renames")?;
+    // A directory that moves must be writable itself: its entry .. changes.
+    let other = directory(&tree, "other", 0o755, child::NOBODY)?;
+    directory(&own, "unwritable", 0o755, 0)?;
+    child::unprivileged(|| {
+        let moved = renameat2(&own.fd, c"unwritable", &other.fd, c"free", 0);
+        fails_with("unprivileged move of a foreign directory", moved, libc::EACCES)?;
+        succeeds("renaming it in its directory", renameat2(&own.fd, c"unwritable", &own.fd, c"renamed", 0))
+            .map(drop)
+    })
 }
 
 /// An exchange takes a name out of *both* directories, so the sticky bit of either counts.

@@ -1,13 +1,13 @@
 //! RENAME_WHITEOUT: the source becomes a character device 0:0, which overlayfs reads as "deleted".
 
 use super::tree::{EXCHANGE, NOREPLACE, Tree, WHITEOUT};
-use crate::case::setup;
+use crate::case::{setup, succeeds};
 use crate::child;
 use crate::{CaseResult, Context, check_eq, mounts, syscall};
 use std::os::fd::AsRawFd;
 
 pub fn is_whiteout(tree: &Tree, path: &str) -> CaseResult {
-    let status = setup(&format!("stat of {path}"), tree.status(path))?;
+    let status = succeeds(&format!("stat of the whiteout {path}"), tree.status(path))?;
     check_eq!(status.st_mode & libc::S_IFMT, libc::S_IFCHR, "type of the whiteout {path}");
     check_eq!(status.st_rdev, 0, "device number of the whiteout {path}");
     check_eq!(status.st_nlink, 1, "links of the whiteout {path}");

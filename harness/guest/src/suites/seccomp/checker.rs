@@ -7,6 +7,7 @@ use crate::sys::Errno;
 use crate::{Context, check, check_eq};
 
 const ALU_DIV_K: u16 = 0x34;
+const ALU_MOD_K: u16 = 0x94;
 
 /// Every instruction that seccomp allows (`seccomp_check_filter()`): those of classic BPF that touch nothing but the
 /// data, the scratch memory and the two registers. By class: LD, LDX, ST, STX, ALU, JMP, RET, MISC.
@@ -34,8 +35,8 @@ pub fn every_opcode_outside_the_list_is_refused(_: &Context) -> CaseResult {
     isolated(|| {
         let high_bits = ALLOWED.iter().flat_map(|code| [code | 0x100, code | 0x8000]);
         for code in (0..256).chain(high_bits) {
-            // Zero is right for offset, word, distance and count, but not for a divisor.
-            let constant = u32::from(code == ALU_DIV_K);
+            // Zero is right for offset, word, distance and count, but not for a divisor: of a remainder, either.
+            let constant = u32::from(code == ALU_DIV_K || code == ALU_MOD_K);
             let installed = install(&around(Instruction(code, 0, 0, constant)), 0);
             let what = format!("filter with instruction code {code:#x}");
             match ALLOWED.contains(&code) {
