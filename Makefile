@@ -7,7 +7,7 @@
 #:                 FUZZ=TIME          fuzz for so long (60s)
 #: make check    the project's own tests: rustfmt, clippy, cargo test with real virtual machines
 #: make check-full  the same, and the slow proofs: boots beside hogs, sudden death, a million damaged inputs,
-#:               a kernel tree built, tested, broken and bisected
+#:               a kernel tree built, tested, broken and bisected, one with hundreds of mutants to catch
 #: make bench    the figures, as a table (minutes; on an idle machine)
 #: make build    the program: target/release/gauntlet
 #: make clean    remove what was built
@@ -122,6 +122,7 @@ check-full: check tree-packages
 	$(CARGO) $(tester) --package gauntlet --locked --test machine endurance
 	$(CARGO) $(tester) --package gauntlet --locked --test machine what_only_watchdogs
 	$(CARGO) $(tester) --package gauntlet --locked --test machine trees
+	$(CARGO) $(tester) --package gauntlet --locked --test machine mutants
 
 bench: packages
 	$(CARGO) bench --locked --package gauntlet --bench figures

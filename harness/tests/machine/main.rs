@@ -12,5 +12,6 @@ mod filesystems;
 mod flaky;
 mod host;
 mod images;
+mod mutants;
 mod trees;
 mod verbs;
