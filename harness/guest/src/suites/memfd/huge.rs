@@ -50,6 +50,8 @@ pub fn size_seals_hold_on_huge_pages(_: &Context) -> CaseResult {
     succeeds("ftruncate to one huge page more", file::truncate(&fd, 3 * page))?;
     seal(&fd, SEAL_GROW)?;
     fails_with("ftruncate to one huge page more", file::truncate(&fd, 4 * page), libc::EPERM)?;
+    let allocated = file::allocate(&fd, 0, 3 * page, page);
+    fails_with("fallocate of one huge page more", allocated, libc::EPERM)?;
     fails_with("ftruncate to 0", file::truncate(&fd, 0), libc::EPERM)?;
     check_eq!(file::size(&fd), Ok(3 * page), "size under both seals");
     has_seals(&fd, SEAL_SHRINK | SEAL_GROW, "after both")
