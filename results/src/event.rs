@@ -113,6 +113,29 @@ pub struct TestResult {
     pub repetitions: Vec<Repetition>,
 }
 
+impl TestResult {
+    /// A case of which nothing but the verdict is known: no clone ran it, or nobody measured.
+    pub fn bare(kernel: &str, case: &str, verdict: Verdict) -> TestResult {
+        TestResult {
+            kernel: kernel.to_owned(),
+            case: case.to_owned(),
+            verdict,
+            reason: String::new(),
+            duration_ms: 0,
+            guest_ns: None,
+            output: String::new(),
+            console: String::new(),
+            splat: None,
+            flight: None,
+            attempts: 0,
+            fingerprint: String::new(),
+            exact: false,
+            seed: 0,
+            repetitions: Vec::new(),
+        }
+    }
+}
+
 /// One workload on one kernel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkloadResult {

@@ -185,22 +185,14 @@ impl Program {
     fn result(&self, run: &Run<'_>, test: &str, (verdict, reason): (Verdict, String)) -> TestResult {
         let own = test.is_empty();
         let keep = |text: &str| if own { text.to_owned() } else { String::new() };
+        let case = if own { self.name.clone() } else { format!("{}/{test}", self.name) };
         TestResult {
-            kernel: run.kernel.to_owned(),
-            case: if own { self.name.clone() } else { format!("{}/{test}", self.name) },
-            verdict,
             reason,
             duration_ms: if own { run.elapsed.as_millis() as u64 } else { 0 },
-            guest_ns: None,
             output: keep(&run.output),
             console: keep(&run.console),
-            splat: None,
-            flight: None,
             attempts: run.attempts,
-            fingerprint: String::new(),
-            exact: false,
-            seed: 0,
-            repetitions: Vec::new(),
+            ..TestResult::bare(run.kernel, &case, verdict)
         }
     }
 }

@@ -94,23 +94,7 @@ mod tests {
     }
 
     fn result(kernel: &str, verdict: Verdict) -> TestResult {
-        TestResult {
-            kernel: kernel.into(),
-            case: "memfd/seal".into(),
-            verdict,
-            reason: String::new(),
-            duration_ms: 0,
-            guest_ns: None,
-            output: String::new(),
-            console: String::new(),
-            splat: None,
-            flight: None,
-            attempts: 1,
-            fingerprint: String::new(),
-            exact: false,
-            seed: 0,
-            repetitions: Vec::new(),
-        }
+        TestResult::bare(kernel, "memfd/seal", verdict)
     }
 
     fn record(verdicts: &[(&str, Option<Verdict>)]) -> RunRecord {

@@ -177,21 +177,10 @@ impl TestRun {
     /// A result that no clone was needed for.
     pub(super) fn settled(&self, kernel: &str, case: String, verdict: Verdict, reason: String) -> TestResult {
         TestResult {
-            kernel: kernel.to_owned(),
-            case,
-            verdict,
             reason,
-            duration_ms: 0,
-            guest_ns: None,
-            output: String::new(),
-            console: String::new(),
-            splat: None,
-            flight: None,
-            attempts: 0,
-            fingerprint: String::new(),
             exact: self.options.machine.exact.is_some(),
             seed: self.policy.seed,
-            repetitions: Vec::new(),
+            ..TestResult::bare(kernel, &case, verdict)
         }
     }
 

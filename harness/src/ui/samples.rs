@@ -13,20 +13,10 @@ pub(super) fn started(kernel: &str, case: &str) -> Event {
 
 pub(super) fn finished(kernel: &str, case: &str, verdict: Verdict, reason: &str) -> Event {
     Event::CaseFinished(TestResult {
-        kernel: kernel.to_owned(),
-        case: case.to_owned(),
-        verdict,
         reason: reason.to_owned(),
         duration_ms: 123,
-        guest_ns: None,
-        output: String::new(),
-        console: String::new(),
-        splat: None,
-        flight: None,
         attempts: 1,
-        fingerprint: String::new(),
-        exact: false,
         seed: 1,
-        repetitions: Vec::new(),
+        ..TestResult::bare(kernel, case, verdict)
     })
 }

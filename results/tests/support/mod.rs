@@ -20,21 +20,12 @@ pub fn run_info(id: &str) -> RunInfo {
 
 pub fn result(kernel: &str, case: &str, verdict: Verdict) -> TestResult {
     TestResult {
-        kernel: kernel.to_owned(),
-        case: case.to_owned(),
-        verdict,
-        reason: String::new(),
         duration_ms: 71,
         guest_ns: Some(1_204_331),
-        output: String::new(),
-        console: String::new(),
-        splat: None,
-        flight: None,
         attempts: 1,
         fingerprint: "f1f2".to_owned(),
-        exact: false,
         seed: 1,
-        repetitions: Vec::new(),
+        ..TestResult::bare(kernel, case, verdict)
     }
 }
 
