@@ -4,10 +4,10 @@
 //! result that comes back goes through `ExecutionProcessor::evaluate_execution`, LibAFL's door for executions that
 //! happened elsewhere. One state means one corpus, one set of edges, and one seed that decides everything.
 
+mod budget;
 mod campaign;
 mod coverage;
 mod evaluate;
-mod pace;
 mod pacer;
 mod pool;
 

@@ -197,7 +197,7 @@ impl Campaign {
                         let trial = Trial::Second(self.settled(edges));
                         self.queue.push(Task { proposal: task.proposal, trial });
                     }
-                    // Nine programs in ten end here: the engine need not look at what it knows a second time.
+                    // Most programs end here: the engine need not look at what it knows a second time.
                     false => _ = self.evaluator.evaluate(&task.proposal, End::Ran(Vec::new(), time))?,
                 }
             }

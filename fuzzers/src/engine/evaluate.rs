@@ -19,8 +19,8 @@ use libafl_bolts::rands::{Rand, StdRand};
 use libafl_bolts::tuples::{Handle, Handled, MatchNameRef, tuple_list, tuple_list_type};
 
 use super::Options;
+use super::budget::{Budget, Price};
 use super::coverage::{self, EdgeFeedback, EdgeObserver, Indexed};
-use super::pace::{Pace, Price};
 use crate::Program;
 use crate::generate::{Choices, Generator};
 use crate::mutate::{self, ProgramMutator};
@@ -67,7 +67,7 @@ pub(super) struct Evaluator {
     mutator: ProgramMutator,
     most_calls: usize,
     parent: Option<(CorpusId, u32)>,
-    pace: Pace,
+    budget: Budget,
     /// Size of the corpus when its favored part was last found.
     culled: usize,
 }
@@ -98,7 +98,7 @@ impl Evaluator {
             generator,
             most_calls: options.most_calls,
             parent: None,
-            pace: Pace::default(),
+            budget: Budget::default(),
             culled: 0,
         })
     }
@@ -128,12 +128,12 @@ impl Evaluator {
             id = self.following(Some(id))?;
         }
         let time = self.state.corpus().get(id)?.borrow().exec_time().unwrap_or_default();
-        self.parent = Some((id, self.pace.children(time) - 1));
+        self.parent = Some((id, self.budget.children(time) - 1));
         Ok(id)
     }
 
     /// Finds the favored part of the corpus anew when there is something new in it. LibAFL's own `next` does it for
-    /// every parent, which takes as long as the engine's whole remaining work; and it goes on behind the parent of the
+    /// every parent, which was two thirds of the engine's work; and it goes on behind the parent of the
     /// last program evaluated, which with batches in flight is one chosen long ago.
     fn cull(&mut self) -> Result<(), Error> {
         let count = self.state.corpus().count();
@@ -173,7 +173,7 @@ impl Evaluator {
             End::Ran(edges, time) => (edges, time, "", ExitKind::Ok),
             End::Crashed(title) => (Vec::new(), Duration::ZERO, title, ExitKind::Crash),
         };
-        self.pace.learn(time);
+        self.budget.learn(time);
         if let Some(observer) = self.observers.get_mut(&self.edges) {
             observer.edges = edges;
             observer.time = time;

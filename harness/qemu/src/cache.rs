@@ -122,7 +122,8 @@ impl TemplateCache {
 
     /// Removes templates unused for `max_age`, then the least recently used until all take `max_bytes` at most.
     pub fn collect(&self, max_bytes: u64, max_age: Duration, now: SystemTime) -> Result<Collected> {
-        let mut templates = self.by_last_use()?;
+        let entries = self.entries()?;
+        let mut templates = self.by_last_use(&entries);
         let mut total: u64 = templates.iter().map(|template| template.bytes).sum();
         let mut collected = Collected::default();
         templates.sort_by_key(|template| template.used);
@@ -136,22 +137,8 @@ impl TemplateCache {
             collected.templates += 1;
             collected.bytes += template.bytes;
         }
-        self.collect_locks(max_age, now)?;
+        collect_locks(&entries, max_age, now);
         Ok(collected)
-    }
-
-    /// Removes locks that old without a template. Should somebody be about to take one, two may make the template at
-    /// once, and the later one is kept: time lost, and nothing else.
-    fn collect_locks(&self, max_age: Duration, now: SystemTime) -> Result<()> {
-        for path in self.entries()? {
-            let lock = path.extension().is_some_and(|extension| extension == "lock");
-            let made = path.metadata().and_then(|metadata| metadata.modified());
-            let old = made.is_ok_and(|made| now.duration_since(made).unwrap_or_default() > max_age);
-            if lock && old && !path.with_extension("state").exists() {
-                let _ = fs::remove_file(path);
-            }
-        }
-        Ok(())
     }
 
     fn entries(&self) -> Result<Vec<PathBuf>> {
@@ -160,9 +147,9 @@ impl TemplateCache {
         entries.map(|entry| entry.map(|entry| entry.path()).map_err(what())).collect()
     }
 
-    fn by_last_use(&self) -> Result<Vec<Stored>> {
+    fn by_last_use(&self, entries: &[PathBuf]) -> Vec<Stored> {
         let mut found = Vec::new();
-        for path in self.entries()? {
+        for path in entries {
             if path.extension().is_some_and(|extension| extension == "state")
                 && let Some(digest) = path.file_stem().and_then(|stem| stem.to_str())
                 && let Ok(metadata) = path.metadata()
@@ -173,7 +160,20 @@ impl TemplateCache {
                 found.push(Stored { digest: digest.to_owned(), bytes, used });
             }
         }
-        Ok(found)
+        found
+    }
+}
+
+/// Removes locks that old without a template. Should somebody be about to take one, two may make the template at once,
+/// and the later one is kept: time lost, and nothing else.
+fn collect_locks(entries: &[PathBuf], max_age: Duration, now: SystemTime) {
+    for path in entries {
+        let lock = path.extension().is_some_and(|extension| extension == "lock");
+        let made = path.metadata().and_then(|metadata| metadata.modified());
+        let old = made.is_ok_and(|made| now.duration_since(made).unwrap_or_default() > max_age);
+        if lock && old && !path.with_extension("state").exists() {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The QEMU that is installed here.
 
 use crate::error::{Error, Result};
+use crate::memory::{recall, remember};
 use crate::process::output_of;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -34,8 +35,7 @@ impl Qemu {
     /// As [`Self::find`].
     pub fn find_again(memory: &Path) -> Result<Qemu> {
         let program = installed()?;
-        let remembered = std::fs::read(memory).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some(qemu) = remembered.filter(|qemu: &Qemu| qemu.is_still(&program)) {
+        if let Some(qemu) = recall(memory).filter(|qemu: &Qemu| qemu.is_still(&program)) {
             return Ok(qemu);
         }
         let qemu = Qemu::at(&program)?;
@@ -87,15 +87,6 @@ fn is_elf(program: &Path) -> bool {
     File::open(program).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
 }
 
-fn remember(memory: &Path, qemu: &Qemu) -> std::io::Result<()> {
-    let folder = memory.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut file, qemu)?;
-    file.persist(memory).map_err(|error| error.error)?;
-    Ok(())
-}
-
 fn on_the_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
@@ -129,7 +120,7 @@ mod tests {
         let qemu = Qemu { program: program.clone(), version_line: "v".to_owned(), version: (7, 2), identity };
         let memory = folder.path().join("memory/qemu.json");
         remember(&memory, &qemu).unwrap();
-        let again: Qemu = serde_json::from_slice(&std::fs::read(&memory).unwrap()).unwrap();
+        let again: Qemu = recall(&memory).unwrap();
         assert_eq!(again, qemu);
         assert!(again.is_still(&program));
         assert!(!again.is_still(&folder.path().join("another")));

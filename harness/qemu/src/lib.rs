@@ -15,6 +15,7 @@ pub mod descriptor;
 pub mod error;
 pub mod host;
 pub mod machine;
+mod memory;
 pub mod probe;
 pub mod process;
 pub mod qmp;

@@ -6,10 +6,10 @@
 use crate::error::{Error, Result};
 use crate::host::Qemu;
 use crate::machine::Accelerator;
+use crate::memory::{recall, remember};
 use crate::process::{Process, Spawn};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub async fn accelerator(qemu: &Qemu, memory: &Path) -> Result<Answer> {
     let accelerator = if why_not_kvm.is_none() { Accelerator::Kvm } else { Accelerator::Tcg };
     let answer =
         Answer { accelerator, why_not_kvm, tsc_khz: measure_tsc_khz(), host, qemu: qemu.fingerprint() };
-    remember(memory, &answer)?;
+    keep(memory, &answer)?;
     Ok(answer)
 }
 
@@ -46,7 +46,7 @@ pub async fn accelerator(qemu: &Qemu, memory: &Path) -> Result<Answer> {
 pub fn distrust_kvm(memory: &Path, answer: &Answer, why: &str) -> Result<Answer> {
     let answer =
         Answer { accelerator: Accelerator::Tcg, why_not_kvm: Some(why.to_owned()), ..answer.clone() };
-    remember(memory, &answer)?;
+    keep(memory, &answer)?;
     Ok(answer)
 }
 
@@ -55,19 +55,12 @@ fn host_release() -> String {
 }
 
 fn remembered(memory: &Path, host: &str, qemu: &str) -> Option<Answer> {
-    let answer: Answer = serde_json::from_slice(&fs::read(memory).ok()?).ok()?;
-    (answer.host == host && answer.qemu == qemu).then_some(answer)
+    recall(memory).filter(|answer: &Answer| answer.host == host && answer.qemu == qemu)
 }
 
-fn remember(memory: &Path, answer: &Answer) -> Result<()> {
-    let folder = memory.parent().unwrap_or(Path::new("."));
-    let what = || Error::io(format!("cannot remember the accelerator in {}", memory.display()));
-    fs::create_dir_all(folder).map_err(what())?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(what())?;
-    serde_json::to_writer_pretty(&mut file, answer).map_err(|error| what()(error.into()))?;
-    file.flush().map_err(what())?;
-    file.persist(memory).map_err(|error| what()(error.error))?;
-    Ok(())
+fn keep(memory: &Path, answer: &Answer) -> Result<()> {
+    remember(memory, answer)
+        .map_err(Error::io(format!("cannot remember the accelerator in {}", memory.display())))
 }
 
 async fn why_not_kvm(qemu: &Qemu) -> Option<String> {
@@ -177,7 +170,7 @@ mod tests {
             host: "h".into(),
             qemu: "q".into(),
         };
-        remember(&memory, &answer).unwrap();
+        keep(&memory, &answer).unwrap();
         assert_eq!(remembered(&memory, "h", "q"), Some(answer));
         assert_eq!(remembered(&memory, "other", "q"), None);
         assert_eq!(remembered(&memory, "h", "newer"), None);

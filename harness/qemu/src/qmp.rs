@@ -102,7 +102,7 @@ impl Qmp {
     async fn send(&mut self, command: &str, arguments: Value, fd: Option<RawFd>) -> Result<u64> {
         self.last_id += 1;
         let id = self.last_id;
-        // QEMU reads its monitor byte by byte, and wakes up for each: 10 us of a clone's start.
+        // QEMU reads its monitor byte by byte and wakes up for each, so no byte is sent for nothing.
         let request = match arguments.as_object().is_some_and(serde_json::Map::is_empty) {
             true => json!({ "execute": command, "id": id }),
             false => json!({ "execute": command, "arguments": arguments, "id": id }),

@@ -1,8 +1,8 @@
 //! What a clone's QEMU loads in place of kernel and initial RAM disk.
 //!
 //! The guest's memory is in the template, so a clone never loads either. But QEMU wants a `-kernel`, because the
-//! machine's option ROM depends on it, and reading 14 MB of kernel and 5 MB of RAM disk for nothing is a third of
-//! the time to start it. The setup code and one page are enough of a kernel for QEMU to accept it.
+//! machine's option ROM depends on it, and reading 14 MB of kernel and 5 MB of RAM disk for nothing took 20 of
+//! the 55 ms of CPU that starting it took (QEMU 7.2). The setup code and one page are enough of a kernel for QEMU to accept it.
 
 use crate::argv::Boot;
 use crate::descriptor::anonymous_copy;

@@ -18,7 +18,7 @@ const MOST: u32 = 2 * CHILDREN;
 pub(super) struct Price;
 
 impl<S> TestcasePenalty<Program, S> for Price {
-    /// Time by calls. LibAFL's own counts whole milliseconds, and nine programs in ten take none.
+    /// Time by calls. LibAFL's own counts whole milliseconds, and most programs take none.
     fn compute(_: &S, entry: &mut Testcase<Program>) -> Result<f64, Error> {
         let time = entry.exec_time().unwrap_or_default().as_micros().max(1) as f64;
         let calls = entry.input().as_ref().map_or(1, |program| program.calls.len());
@@ -29,12 +29,12 @@ impl<S> TestcasePenalty<Program, S> for Price {
 /// The mean time of a program, and from it the children a parent may have: each parent gets about the same time, so
 /// that the few that run into the deadline do not take half of the campaign (AFL: performance score).
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Budget {
     total: Duration,
     programs: u32,
 }
 
-impl Pace {
+impl Budget {
     pub(super) fn learn(&mut self, time: Duration) {
         self.total += time;
         self.programs = self.programs.saturating_add(1);
@@ -57,15 +57,15 @@ mod tests {
 
     #[test]
     fn each_parent_gets_about_the_same_time() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.children(Duration::from_micros(9)), CHILDREN);
+        let mut budget = Budget::default();
+        assert_eq!(budget.children(Duration::from_micros(9)), CHILDREN);
         for _ in 0..100 {
-            pace.learn(Duration::from_micros(1000));
+            budget.learn(Duration::from_micros(1000));
         }
-        assert_eq!(pace.children(Duration::from_micros(1000)), CHILDREN);
-        assert_eq!(pace.children(Duration::from_micros(4000)), CHILDREN / 4);
-        assert_eq!(pace.children(Duration::from_millis(200)), 1);
-        assert_eq!(pace.children(Duration::from_micros(10)), MOST);
+        assert_eq!(budget.children(Duration::from_micros(1000)), CHILDREN);
+        assert_eq!(budget.children(Duration::from_micros(4000)), CHILDREN / 4);
+        assert_eq!(budget.children(Duration::from_millis(200)), 1);
+        assert_eq!(budget.children(Duration::from_micros(10)), MOST);
     }
 
     #[test]
