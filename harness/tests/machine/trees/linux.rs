@@ -62,7 +62,7 @@ impl Linux {
         self.commit("the source", "base");
         for (number, (file, change)) in (1..).zip(CHANGES) {
             self.replace(file, change);
-            self.git(&["add", file]);
+            self.git(&["add", "--force", file]);
             self.commit(&format!("change {number}"), &format!("c{number}"));
         }
     }
