@@ -13,6 +13,7 @@ mod measure;
 mod modules;
 mod region;
 mod serial;
+mod standby;
 mod supervise;
 mod symbols;
 mod writable;
@@ -21,15 +22,18 @@ mod writable;
 pub fn run() -> ExitCode {
     let parameters = boot::bring_up();
     let mut link = link::Link::open(&parameters);
+    let mut standby = None;
     if let Some(nonce) = parameters.after_kexec {
         answer::second_kernel(&mut link, nonce);
     } else {
+        // What keeps it from starting will be said to the first case.
+        standby = standby::Standby::start().ok();
         boot::settle();
         link.say_hello(&boot::hello(link.is_region()));
     }
     loop {
         let request = link.next_request();
-        let response = answer::answer(request, &parameters, &mut link);
+        let response = answer::answer(request, &parameters, &mut link, &mut standby);
         link.respond(&response);
     }
 }

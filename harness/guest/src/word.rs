@@ -33,14 +33,7 @@ impl Word {
 
     /// Makes the file the one that a program executed by this process inherits. Async-signal-safe.
     pub fn hand_on(file: &File) {
-        // SAFETY: plain descriptor calls; dup2 onto itself would keep FD_CLOEXEC, hence fcntl.
-        unsafe {
-            if file.as_raw_fd() == INHERITED {
-                libc::fcntl(INHERITED, libc::F_SETFD, 0);
-            } else {
-                libc::dup2(file.as_raw_fd(), INHERITED);
-            }
-        }
+        inherit(file.as_raw_fd(), INHERITED);
     }
 
     /// The one this program inherited; its descriptor is closed, as a case must find only its own.
@@ -80,6 +73,18 @@ impl Word {
             std::slice::from_raw_parts(self.base.add(8), length).to_vec()
         };
         decode(&bytes).ok()
+    }
+}
+
+/// Gives a descriptor the number under which the next program knows it.
+pub(crate) fn inherit(descriptor: i32, number: i32) {
+    // SAFETY: plain descriptor calls; dup2 onto itself would keep FD_CLOEXEC, hence fcntl.
+    unsafe {
+        if descriptor == number {
+            libc::fcntl(number, libc::F_SETFD, 0);
+        } else {
+            libc::dup2(descriptor, number);
+        }
     }
 }
 

@@ -36,6 +36,15 @@ async fn exec_passes_output_and_status_through() {
 }
 
 #[tokio::test]
+async fn a_command_of_the_users_finds_no_process_that_waits_for_a_case() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let script = "for process in /proc/[0-9]*; do readlink $process/exe; done; true";
+    let output = Bench::new().gauntlet(&["exec", "-k", KERNEL, "--", "sh", "-c", script]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("/init") && !said.contains("cases"), "{said}");
+}
+
+#[tokio::test]
 async fn exec_sees_the_hosts_files_and_cannot_change_them() {
     let Some(_ready) = ready(fast()).await else { return };
     let bench = Bench::new();

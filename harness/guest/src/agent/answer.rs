@@ -2,41 +2,41 @@
 
 use super::boot::{Parameters, log, monotonic_ns, taint};
 use super::link::Link;
-use super::supervise::{become_session_leader, block_child_signal, end_everything, wait};
+use super::standby::{SCRATCH, Standby, output};
+use super::supervise::{block_child_signal, end_everything, wait};
 use super::{boot, exec, modules, symbols};
 use gauntlet_guest::Context;
 use gauntlet_guest::order::Order;
-use gauntlet_guest::word::Word;
 use gauntlet_protocol::region::BULK_OFFSET;
 use gauntlet_protocol::{CaseReport, CaseRequest, ChildExit, Outcome, Phase, Request, Response};
-use std::ffi::CStr;
 use std::fs;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-const SCRATCH: &str = "/tmp/case";
 const FILES: &str = "/run/files";
-const OUTPUT: &str = "/run/output";
-/// More output than this of one case is cut.
-const OUTPUT_LIMIT: usize = 64 << 10;
-/// Where the case's process leaves its outcome, for a moment.
-const WORD: &str = "/run/word";
-/// The program with the cases.
-const PROGRAM: &CStr = c"/cases";
 
 /// Does what was asked.
-pub fn answer(request: Result<Request, String>, parameters: &Parameters, link: &mut Link) -> Response {
+pub fn answer(
+    request: Result<Request, String>,
+    parameters: &Parameters,
+    link: &mut Link,
+    standby: &mut Option<Standby>,
+) -> Response {
     let request = match request {
         Ok(request) => request,
         Err(reason) => return Response::Refused { reason },
     };
     block_child_signal();
+    if !matches!(request, Request::Ping | Request::Case(_))
+        && let Some(standby) = standby.take()
+    {
+        standby.dismiss();
+    }
     let answered = match request {
         Request::Ping => {
             let said = link.said().cloned();
             Ok(Response::Hello(said.unwrap_or_else(|| boot::hello(link.is_region()))))
         }
-        Request::Case(request) => run_case(&request, parameters, link),
+        Request::Case(request) => run_case(&request, parameters, link, standby.take()),
         Request::Exec(request) => exec::run(&request, parameters, link),
         Request::Symbols => symbols::publish(link),
         Request::Workload(request) => super::measure::run(&request, link),
@@ -67,10 +67,15 @@ pub fn second_kernel(link: &mut Link, nonce: u64) {
     }));
 }
 
-fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> Result<Response, String> {
+fn run_case(
+    request: &CaseRequest,
+    parameters: &Parameters,
+    link: &mut Link,
+    standby: Option<Standby>,
+) -> Result<Response, String> {
     link.note(Phase::Setup, &request.name);
     store_files(request, link)?;
-    fs::create_dir_all(SCRATCH).map_err(|error| format!("{SCRATCH}: {error}"))?;
+    let standby = standby.map_or_else(Standby::start, Ok)?;
     let context = Context {
         seed: request.seed,
         exact: request.exact,
@@ -79,7 +84,6 @@ fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> 
         region: parameters.region,
     };
     let order = Order { name: request.name.clone(), context };
-    let (word, file) = Word::create(WORD)?;
     // Before the modules: what the kernel complains of while it loads them counts.
     let taint_before = taint();
     if let Some(outcome) = modules::load(&request.modules, link)? {
@@ -87,7 +91,7 @@ fn run_case(request: &CaseRequest, parameters: &Parameters, link: &mut Link) -> 
     }
     let started = monotonic_ns();
     link.note(Phase::Running, "");
-    let child = execute(&order, &file)?;
+    let (child, word) = standby.go(&order);
     let exit = wait(child, started + request.deadline_ms * 1_000_000, || {});
     let duration_ns = monotonic_ns() - started;
     link.note(Phase::Collecting, "");
@@ -134,40 +138,4 @@ fn store_files(request: &CaseRequest, link: &Link) -> Result<(), String> {
         fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
-}
-
-/// Starts the program with the cases in a process of its own.
-fn execute(order: &Order, word: &fs::File) -> Result<libc::pid_t, String> {
-    let output = fs::File::create(OUTPUT).map_err(|error| format!("{OUTPUT}: {error}"))?;
-    let arguments = order.arguments();
-    let mut argv: Vec<*const libc::c_char> = arguments.iter().map(|word| word.as_ptr()).collect();
-    argv.push(std::ptr::null());
-    // SAFETY: this process has one thread, so the child may do anything.
-    match unsafe { libc::fork() } {
-        -1 => Err(format!("fork: {}", std::io::Error::last_os_error())),
-        0 => {
-            become_session_leader();
-            let _ = fs::write("/proc/self/oom_score_adj", "0");
-            let _ = std::env::set_current_dir(&order.context.scratch);
-            // SAFETY: plain descriptor calls on open files; the arguments live until the process is another program.
-            unsafe {
-                libc::dup2(output.as_raw_fd(), 1);
-                libc::dup2(output.as_raw_fd(), 2);
-                Word::hand_on(word);
-                libc::execve(PROGRAM.as_ptr(), argv.as_ptr(), [std::ptr::null()].as_ptr());
-                eprintln!("cannot execute {PROGRAM:?}: {}", std::io::Error::last_os_error());
-                libc::_exit(126)
-            }
-        }
-        child => Ok(child),
-    }
-}
-
-fn output() -> String {
-    let bytes = fs::read(OUTPUT).unwrap_or_default();
-    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(OUTPUT_LIMIT)]).into_owned();
-    if bytes.len() > OUTPUT_LIMIT {
-        text.push_str("\n[cut here]\n");
-    }
-    text
 }

@@ -6,10 +6,10 @@ use gauntlet_guest::{Stop, suites};
 use gauntlet_protocol::Outcome;
 use std::process::ExitCode;
 
-/// Runs the case that the agent's arguments name and leaves its outcome where the agent looks; `None` when the
-/// arguments are not the agent's.
+/// Waits for the agent's order, runs that case and leaves its outcome where the agent looks; `None` when the arguments
+/// are not the agent's.
 pub fn run(arguments: &[String]) -> Option<ExitCode> {
-    let order = Order::read(arguments)?;
+    let order = Order::wait(arguments)?;
     // Before the case, which may close every descriptor.
     let word = Word::inherited()?;
     let outcome = suites::find(&order.name).map(|(_, case)| match (case.run)(&order.context) {
