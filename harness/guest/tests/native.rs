@@ -5,7 +5,6 @@
 //! very program (`helper::dispatch`). It speaks as much of libtest's command line as cargo and nextest use.
 
 use gauntlet_guest::{Case, Context, Need, Stop, Suite, child, helper, suites};
-use std::path::PathBuf;
 
 /// Suites whose cases touch nothing but themselves and their scratch directory.
 const SAFE: &[&str] =
@@ -82,10 +81,11 @@ fn passes(name: &str, suite: &Suite, case: &Case) -> bool {
 /// Runs the case in a scratch directory on tmpfs: of its own in a private mount namespace, as in the virtual
 /// machine, or without root in shared memory's.
 fn in_scratch(case: &Case) -> Result<(), Stop> {
-    let folder = PathBuf::from("/dev/shm");
-    let scratch = folder.join(format!("gauntlet-native-{}", std::process::id()));
-    std::fs::create_dir(&scratch).map_err(|error| Stop::Broken(format!("{}: {error}", scratch.display())))?;
-    let result = child::isolated(|| {
+    // A name nobody else has: what a killed run left may carry our process number.
+    let folder = tempfile::Builder::new().prefix("gauntlet-native-").tempdir_in("/dev/shm");
+    let folder = folder.map_err(|error| Stop::Broken(format!("/dev/shm: {error}")))?;
+    let scratch = folder.path().to_owned();
+    child::isolated(|| {
         if child::needs_root().is_ok() {
             // Under `gauntlet exec` the root is a changed one, where nothing can be made private.
             if gauntlet_guest::mounts::private().is_ok() {
@@ -105,9 +105,7 @@ fn in_scratch(case: &Case) -> Result<(), Stop> {
             region: None,
         };
         (case.run)(&context)
-    });
-    let _ = std::fs::remove_dir_all(&scratch);
-    result
+    })
 }
 
 /// What the running kernel lacks of a need. Symbols cannot be asked for here: a case meets a missing call itself.
