@@ -12,6 +12,7 @@ mod link;
 mod measure;
 mod modules;
 mod region;
+mod root;
 mod serial;
 mod standby;
 mod supervise;

@@ -60,6 +60,21 @@ async fn exec_sees_the_hosts_files_and_cannot_change_them() {
 }
 
 #[tokio::test]
+async fn a_command_of_the_users_may_make_user_namespaces() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let bench = Bench::new();
+    for mode in [&[][..], &["--exact"]] {
+        let arguments = [
+            &["exec", "-k", KERNEL, "--program", "id"][..],
+            mode,
+            &["--", "unshare", "--user", "/usr/bin/id", "-u"],
+        ]
+        .concat();
+        bench.gauntlet(&arguments).assert().code(0).stdout("65534\n");
+    }
+}
+
+#[tokio::test]
 async fn exec_in_exact_mode_takes_the_files_along() {
     let Some(_ready) = ready(fast()).await else { return };
     let bench = Bench::new();

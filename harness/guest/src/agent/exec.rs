@@ -93,6 +93,8 @@ fn prepare_root(
                 .read(BULK_OFFSET + archive.offset as usize, archive.length as usize)
                 .ok_or("the root archive lies outside the region")?;
             archive::unpack(&bytes, Path::new(ROOT))?;
+            // A root must be a mount.
+            bind(ROOT, ROOT);
             for name in BOUND {
                 let target = format!("{ROOT}/{name}");
                 fs::create_dir_all(&target).map_err(|error| format!("{target}: {error}"))?;
@@ -150,7 +152,7 @@ fn prepare(request: &ExecRequest, root: Option<&'static str>) -> Command {
             super::supervise::become_session_leader();
             let _ = fs::write("/proc/self/oom_score_adj", "0");
             if let Some(root) = root {
-                std::os::unix::fs::chroot(root)?;
+                super::root::enter(root)?;
             }
             std::env::set_current_dir(&directory).or_else(|_| std::env::set_current_dir("/"))
         });
