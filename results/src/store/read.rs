@@ -24,8 +24,7 @@ impl Store {
     /// [`StoreError::Corrupt`] when a row cannot be understood; trouble of the machine.
     pub fn runs(&self) -> Result<Vec<RunSummary>> {
         let mut verdicts = self.verdicts_by_run()?;
-        let sql =
-            "SELECT info, ended, (SELECT count(*) FROM findings WHERE run = id) FROM runs ORDER BY id DESC";
+        let sql = "SELECT info, ended, (SELECT count(*) FROM findings WHERE run = id) FROM runs ORDER BY rowid DESC";
         let rows = self.rows(sql, [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, u32>(2)?))
         })?;

@@ -26,7 +26,7 @@ impl Store {
     /// # Errors
     /// As [`Store::load`].
     pub fn unfinished_run(&self, info: &RunInfo) -> Result<Option<String>> {
-        let sql = "SELECT id FROM runs WHERE resume_key = ?1 ORDER BY id DESC LIMIT 1";
+        let sql = "SELECT id FROM runs WHERE resume_key = ?1 ORDER BY rowid DESC LIMIT 1";
         let newest = self.strings(sql, params![info.resume_key()])?;
         let Some(run) = newest.into_iter().next() else { return Ok(None) };
         match self.claim(&run) {

@@ -66,8 +66,9 @@ impl Store {
         StoreError::UnknownRun { typed: typed.to_owned(), known: self.run_ids().unwrap_or_default() }
     }
 
+    /// The newest first. By the order in which they began: identifiers of one second differ in a random part only.
     fn run_ids(&self) -> Result<Vec<String>> {
-        self.strings("SELECT id FROM runs ORDER BY id DESC", [])
+        self.strings("SELECT id FROM runs ORDER BY rowid DESC", [])
     }
 
     fn result_ids(&self, run: &str) -> Result<Vec<ResultId>> {

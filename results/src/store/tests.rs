@@ -81,3 +81,14 @@ fn a_full_disk_is_reported_as_such_and_loses_nothing() {
     assert_eq!(notes[0], "xxx");
     assert!(notes[1..].iter().all(|note| note.len() == 10_000));
 }
+
+#[test]
+fn the_last_run_is_the_one_that_began_last_whatever_it_is_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    for id in ["20261126-120000-ffffff", "20261126-120000-000000"] {
+        store.record(id, &Event::RunStarted(info(id))).unwrap();
+    }
+    assert_eq!(store.find_run("last").unwrap(), "20261126-120000-000000");
+    assert_eq!(store.find_run("last~1").unwrap(), "20261126-120000-ffffff");
+}
