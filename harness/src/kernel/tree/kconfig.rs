@@ -79,12 +79,16 @@ fn definitions(text: &str, file: &str, symbol: &str) -> Vec<Definition> {
     // One entry per open `if`, `menu` or `choice`, with what it asks for.
     let mut around: Vec<String> = Vec::new();
     let (mut inside, mut of_menu) = (false, false);
+    let mut prose = Prose::None;
     let mut number = 0;
     for line in joined.lines() {
         number += 1;
         let place = number;
         number += line.matches('\u{0}').count();
         let line = line.replace('\u{0}', "");
+        if prose.goes_on(&line) {
+            continue;
+        }
         let (keyword, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
         match (keyword, rest.trim()) {
             ("config" | "menuconfig", name) => {
@@ -113,12 +117,52 @@ fn definitions(text: &str, file: &str, symbol: &str) -> Vec<Definition> {
                     (false, false) => {}
                 }
             }
-            // What follows is prose.
-            ("help" | "---help---", _) => (inside, of_menu) = (false, false),
+            ("help" | "---help---", _) => prose = Prose::Begins,
             _ => {}
         }
     }
     found
+}
+
+/// Where a help text is read: it ends before the first line that is indented less than its first one.
+#[derive(Clone, Copy)]
+enum Prose {
+    None,
+    Begins,
+    Indented(usize),
+}
+
+impl Prose {
+    /// Whether this line belongs to it.
+    fn goes_on(&mut self, line: &str) -> bool {
+        let indentation = indentation(line);
+        match (*self, indentation) {
+            (Prose::None, _) => return false,
+            (_, None) => return true,
+            (Prose::Begins, Some(0)) => {}
+            (Prose::Begins, Some(columns)) => {
+                *self = Prose::Indented(columns);
+                return true;
+            }
+            (Prose::Indented(least), Some(columns)) if columns >= least => return true,
+            (Prose::Indented(_), Some(_)) => {}
+        }
+        *self = Prose::None;
+        false
+    }
+}
+
+/// Columns before the first letter, a tab reaching to the next multiple of eight; `None` for an empty line.
+fn indentation(line: &str) -> Option<usize> {
+    let mut columns = 0;
+    for letter in line.chars() {
+        match letter {
+            '\t' => columns = (columns / 8 + 1) * 8,
+            ' ' => columns += 1,
+            _ => return Some(columns),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -153,6 +197,15 @@ mod tests {
         );
         assert!(said.contains("not set: DEBUG_KERNEL, SLAB"), "{said}");
         assert!(explain("GONE", folder.path(), &config).contains("unknown to this tree"));
+    }
+
+    #[test]
+    fn help_is_prose_whatever_words_its_lines_begin_with() {
+        let text = "config A\n\tbool \"a\"\n\thelp\n\t  Say Y\n\n\t  if you have one. A\n\t  menu of\n\t  config B\n\
+            config B\n\tbool\n\thelp\n\tdepends on nothing\n\nif REAL\nconfig C\n\tbool\nendif\n";
+        assert!(definitions(text, "f", "B")[0].conditions.is_empty());
+        assert_eq!(definitions(text, "f", "B")[0].place, "f:9");
+        assert_eq!(definitions(text, "f", "C")[0].conditions, ["REAL"]);
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Output {
                 let left = crate::ui::format::duration(left);
                 format!("compiling {done}/{expected} {current}, about {left} left")
             }
+            _ if done == 0 => "compiling".to_owned(),
             _ => format!("compiling {done} {current}"),
         }
     }
@@ -110,6 +111,7 @@ mod tests {
             "compiling 2/8 fs/fuse/dir.o, about 3 min 0 s left"
         );
         assert_eq!(after(&lines, None).progress(Duration::ZERO), "compiling 2 fs/fuse/dir.o");
+        assert_eq!(after(&[], Some(8)).progress(Duration::ZERO), "compiling");
         assert_eq!(after(&lines, Some(1)).progress(Duration::ZERO), "compiling 2 fs/fuse/dir.o");
     }
 
