@@ -94,6 +94,14 @@ impl Linux {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Where this tree is built, and no other.
+    pub fn build_folder(&self) -> String {
+        let trees = cache().join("trees").display().to_string();
+        let worktrees = self.git(&["worktree", "list", "--porcelain"]);
+        let ours = worktrees.lines().find_map(|line| line.strip_prefix("worktree ")?.strip_prefix(&trees));
+        format!("{trees}{}", ours.expect("the tree was built").trim_end_matches("source"))
+    }
+
     pub fn path(&self) -> String {
         self.tree.display().to_string()
     }
