@@ -21,6 +21,7 @@ mod completions;
 mod doctor;
 mod exec;
 mod fuzz;
+mod import;
 mod kernel;
 mod man;
 mod perf;
@@ -69,7 +70,7 @@ macro_rules! verbs {
     };
 }
 
-// doctor, kernel, test, tree, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, splat, completions, man.
+// doctor, kernel, test, tree, exec, shell, perf, fuzz, repro, bisect, replay, report, compare, import, splat, completions, man.
 verbs! {
     Doctor => doctor,
     Kernel => kernel,
@@ -84,6 +85,7 @@ verbs! {
     Replay => replay,
     Report => report,
     Compare => compare,
+    Import => import,
     Splat => splat,
     Completions => completions,
     Man => man,

@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod hostfs;
 pub mod image;
 pub mod impact;
+pub mod import;
 pub mod interrupt;
 pub mod kernel;
 pub mod kselftest;

@@ -140,3 +140,34 @@ fn completions_and_manual_know_every_verb() {
         .stdout(contains("--exact").or(contains("\\-\\-exact")));
     gauntlet(&home, &["man", "tset"]).assert().code(2).stderr(contains("did you mean 'test'"));
 }
+
+#[test]
+fn results_of_another_runner_are_kept_and_compared_like_ours() {
+    let home = home();
+    let kirk = include_str!("../src/import/testdata/kirk.json");
+    let bad = home.path().join("bad.json");
+    std::fs::write(&bad, kirk).unwrap();
+    let good = home.path().join("good.json");
+    std::fs::write(&good, kirk.replacen("\"status\": \"fail\"", "\"status\": \"pass\"", 1)).unwrap();
+    let import = |path: &std::path::Path| gauntlet(&home, &["import", path.to_str().unwrap()]);
+    import(&good).assert().code(1).stdout(contains("ERROR").and(contains("ltp/execveat03")));
+    let said = contains("TFAIL: ftruncate grew a sealed file").and(contains("6.1.0-56-amd64"));
+    import(&bad).assert().code(1).stdout(said);
+    gauntlet(&home, &["compare"]).assert().code(1).stdout(contains("ltp/memfd_create01"));
+    gauntlet(&home, &["report", "--format", "junit"]).assert().code(0).stdout(contains("<testsuite"));
+}
+
+#[test]
+fn what_cannot_be_imported_is_refused_with_the_way_out() {
+    let home = home();
+    let file = home.path().join("some file.ktap");
+    let import = |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        gauntlet(&home, &[&["import", file.to_str().unwrap()], more].concat())
+    };
+    let ktap = "KTAP version 1\n1..2\nok 1 a\nok 2 b # SKIP no device\n";
+    import(ktap, &[]).assert().code(2).stderr(contains("--kernel"));
+    import(ktap, &["--kernel", "6.9-rc1"]).assert().code(0).stdout(contains("some-file"));
+    import("nothing", &[]).assert().code(2).stderr(contains("known are: kirk, ktap"));
+    import("{\"results\": [], \"test_fqn\": 1}", &[]).assert().code(2).stderr(contains("no result"));
+}
