@@ -11,6 +11,7 @@ mod report;
 mod sample;
 mod setup;
 mod suite;
+mod tree;
 
 use sample::Row;
 
@@ -24,6 +25,7 @@ const FIGURES: &[Figure] = &[
     ("exact", exact::measure),
     ("fuzz", fuzz::measure),
     ("report", report::measure),
+    ("tree", tree::measure),
 ];
 
 fn main() {
