@@ -122,11 +122,12 @@ check-full: check
 	$(CARGO) $(tester) --package gauntlet --locked --test hostile
 	$(CARGO) $(tester) --package gauntlet --locked --test machine endurance
 
-# These build Linux twice, which takes longer than everything above; the watchdogs' faults want a host that is idle.
+# These build Linux three times, which takes longer than everything above; the watchdogs' faults want a host that is idle.
 check-kernels: packages tree-packages
 	export GAUNTLET_SLOW=1
 	$(CARGO) $(tester) --package gauntlet --locked --test machine what_only_watchdogs
 	$(CARGO) $(tester) --package gauntlet --locked --test machine trees
+	$(CARGO) $(tester) --package gauntlet --locked --test machine checked
 	$(CARGO) $(tester) --package gauntlet --locked --test machine mutants
 
 bench: packages

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod checked;
 mod endurance;
 mod exactness;
 mod faults;

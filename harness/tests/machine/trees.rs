@@ -2,7 +2,7 @@
 //! One test, because its parts share the first build. It compiles for minutes: `GAUNTLET_SLOW=1` asks for it, and
 //! `GAUNTLET_STEPS=series` for the steps whose name has that word.
 
-mod linux;
+pub mod linux;
 
 use gauntlet_results::{Store, TestResult, Verdict};
 use linux::{Linux, SEAL, processes_with};

@@ -50,12 +50,12 @@ const CASES: &[Case] = cases! {
     smap_is_used_where_there_is_one: "Intel SDM vol. 3, 4.6: SMAP; self-protection.rst";
     no_execute_is_used: "Intel SDM vol. 3, 4.6: execute-disable";
     umip_hides_where_the_kernels_tables_are: "Intel SDM vol. 3, 2.5: UMIP; arch/x86/kernel/umip.c", needs [Need::Config("X86_UMIP")];
-    vsyscall_page_can_only_be_executed: "arch/x86/Kconfig LEGACY_VSYSCALL_XONLY", needs [Need::Config("LEGACY_VSYSCALL_XONLY")];
+    vsyscall_page_can_only_be_executed: "arch/x86/Kconfig LEGACY_VSYSCALL_XONLY", needs [Need::Config("LEGACY_VSYSCALL_XONLY"), Need::Config("X86_VSYSCALL_EMULATION")];
     vsyscall_page_is_not_there: "arch/x86/Kconfig LEGACY_VSYSCALL_NONE", needs [Need::Config("LEGACY_VSYSCALL_NONE")];
 
-    overwritten_stack_is_noticed: "self-protection.rst Stack buffer overflow; lkdtm CORRUPT_STACK", needs [LKDTM, DEBUGFS, STACK_PROT], splats [STACK_PROTECTOR];
-    stack_ends_at_a_guard_page_below: "self-protection.rst Stack depth overflow; lkdtm STACK_GUARD_PAGE_LEADING", needs [LKDTM, DEBUGFS, VMAP], splats [GUARD_PAGE, BAD_ACCESS];
-    stack_ends_at_a_guard_page_above: "self-protection.rst Stack depth overflow; lkdtm STACK_GUARD_PAGE_TRAILING", needs [LKDTM, DEBUGFS, VMAP], splats [GUARD_PAGE, BAD_ACCESS];
+    overwritten_stack_is_noticed: "self-protection.rst Stack buffer overflow; lkdtm CORRUPT_STACK", needs [LKDTM, DEBUGFS, STACK_PROT], splats [STACK_PROTECTOR, KASAN_STACK];
+    stack_ends_at_a_guard_page_below: "self-protection.rst Stack depth overflow; lkdtm STACK_GUARD_PAGE_LEADING", needs [LKDTM, DEBUGFS, VMAP], splats [GUARD_PAGE, BAD_ACCESS, KASAN_GUARD];
+    stack_ends_at_a_guard_page_above: "self-protection.rst Stack depth overflow; lkdtm STACK_GUARD_PAGE_TRAILING", needs [LKDTM, DEBUGFS, VMAP], splats [GUARD_PAGE, BAD_ACCESS, KASAN_GUARD];
     constants_cannot_be_written: "self-protection.rst: function pointers and sensitive variables must not be writable; lkdtm WRITE_RO", needs [LKDTM, DEBUGFS, KERNEL_RWX], splats [BAD_ACCESS];
     data_sealed_after_boot_cannot_be_written: "self-protection.rst: __ro_after_init; lkdtm WRITE_RO_AFTER_INIT", needs [LKDTM, DEBUGFS, KERNEL_RWX], splats [BAD_ACCESS];
     code_cannot_be_written: "self-protection.rst: executable code must not be writable; lkdtm WRITE_KERN", needs [LKDTM, DEBUGFS, KERNEL_RWX], splats [BAD_ACCESS];
@@ -65,7 +65,7 @@ const CASES: &[Case] = cases! {
     vmalloc_memory_cannot_be_executed: "self-protection.rst: data must not be executable; lkdtm EXEC_VMALLOC", needs [LKDTM, DEBUGFS], splats [BAD_ACCESS];
     constants_cannot_be_executed: "self-protection.rst: read-only data must not be executable; lkdtm EXEC_RODATA", needs [LKDTM, DEBUGFS, KERNEL_RWX], splats [BAD_ACCESS];
     smep_stops_execution_of_user_memory: "self-protection.rst Segregation of kernel memory from userspace memory: SMEP; lkdtm EXEC_USERSPACE", needs [LKDTM, DEBUGFS], splats [BAD_ACCESS];
-    smap_stops_access_to_user_memory: "self-protection.rst Segregation of kernel memory from userspace memory: SMAP; lkdtm ACCESS_USERSPACE", needs [LKDTM, DEBUGFS], splats [BAD_ACCESS, PROTECTION_FAULT];
+    smap_stops_access_to_user_memory: "self-protection.rst Segregation of kernel memory from userspace memory: SMAP; lkdtm ACCESS_USERSPACE", needs [LKDTM, DEBUGFS], splats [BAD_ACCESS, PROTECTION_FAULT, KASAN_USER];
     usercopy_stops_copies_beyond_the_stack: "security/Kconfig.hardening HARDENED_USERCOPY; lkdtm USERCOPY_STACK_BEYOND", needs [LKDTM, DEBUGFS, USERCOPY], splats [BAD_USERCOPY];
     usercopy_stops_copies_of_code: "security/Kconfig.hardening HARDENED_USERCOPY: not part of the kernel text; lkdtm USERCOPY_KERNEL", needs [LKDTM, DEBUGFS, USERCOPY], splats [BAD_USERCOPY];
     fortify_stops_copies_beyond_an_object: "security/Kconfig.hardening FORTIFY_SOURCE; lkdtm FORTIFY_MEM_OBJECT", needs [LKDTM, DEBUGFS, FORTIFY], splats [OVERFLOW, OVERFLOW_WARNING];

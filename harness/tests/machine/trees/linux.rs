@@ -9,6 +9,15 @@ use std::process::{Command, Output};
 const SOURCE: &str = "/usr/src/linux-source-6.1.tar.xz";
 /// One line of mm/memfd.c that stops F_SEAL_GROW from being kept.
 pub const SEAL: (&str, &str) = ("*file_seals |= seals;", "*file_seals |= seals & ~F_SEAL_GROW;");
+/// A crash type for lkdtm that it lacks: two locks taken in one order and then in the other.
+const ABBA: (&str, &str) = (
+    "static struct crashtype crashtypes[] = {\n",
+    "static void lkdtm_ABBA(void)\n{\n\
+        \tstatic DEFINE_MUTEX(first);\n\tstatic DEFINE_MUTEX(second);\n\n\
+        \tmutex_lock(&first);\n\tmutex_lock(&second);\n\tmutex_unlock(&second);\n\tmutex_unlock(&first);\n\
+        \tmutex_lock(&second);\n\tmutex_lock(&first);\n\tmutex_unlock(&first);\n\tmutex_unlock(&second);\n}\n\n\
+        static struct crashtype crashtypes[] = {\n\tCRASHTYPE(ABBA),\n",
+);
 /// Six commits, `c1` to `c6`, of which the fourth is the bug.
 const CHANGES: [(&str, (&str, &str)); 6] = [
     ("mm/memfd.c", ("#include <linux/fs.h>", "#include <linux/fs.h> /* 1 */")),
@@ -40,7 +49,7 @@ impl Linux {
         let linux = Linux { tree: folder.join("linux-6.1"), results: tempfile::tempdir().unwrap() };
         // By its size and not its time, which an installation again changes.
         let stamp = folder.join("linux-6.1.source");
-        let wanted = format!("{} {CHANGES:?}", source.len());
+        let wanted = format!("{} {CHANGES:?} {ABBA:?}", source.len());
         if std::fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
             linux.make_tree();
             std::fs::write(&stamp, wanted).unwrap();
@@ -60,11 +69,17 @@ impl Linux {
         self.git(&["init", "--quiet"]);
         self.git(&["add", "--force", "."]);
         self.commit("the source", "base");
+        self.change("drivers/misc/lkdtm/bugs.c", ABBA, "abba");
+        self.check_out("base");
         for (number, (file, change)) in (1..).zip(CHANGES) {
-            self.replace(file, change);
-            self.git(&["add", "--force", file]);
-            self.commit(&format!("change {number}"), &format!("c{number}"));
+            self.change(file, change, &format!("c{number}"));
         }
+    }
+
+    fn change(&self, file: &str, change: (&str, &str), tag: &str) {
+        self.replace(file, change);
+        self.git(&["add", "--force", file]);
+        self.commit(&tag.replace('c', "change "), tag);
     }
 
     fn commit(&self, subject: &str, tag: &str) {

@@ -24,6 +24,10 @@ pub const OVERFLOW: Complaint = through_lkdtm("BUG: buffer overflow");
 pub const OVERFLOW_WARNING: Complaint = through_lkdtm("WARNING: buffer overflow");
 pub const CORRUPTED_LIST: Complaint = through_lkdtm("BUG: corrupted list");
 pub const REFCOUNT_BUG: Complaint = through_lkdtm("WARNING: refcount bug");
+/// What a kernel with KASAN says first, before what is judged happens.
+pub const KASAN_STACK: Complaint = through_lkdtm("KASAN: stack-out-of-bounds");
+pub const KASAN_GUARD: Complaint = through_lkdtm("KASAN: vmalloc-out-of-bounds");
+pub const KASAN_USER: Complaint = through_lkdtm("KASAN: user-memory-access");
 /// Nothing on a stack that was overwritten can be trusted, and the kernel stops at once.
 pub const STACK_PROTECTOR: Complaint =
     Complaint { title: "kernel panic: stack is corrupted in", through: None, may_end: true };
