@@ -76,6 +76,11 @@ impl RunRecord {
         self.results.iter().find(|result| result.kernel == kernel && result.case == case)
     }
 
+    /// What runs a result again; `None` when it is another runner's.
+    pub fn replay_command(&self, kernel: &str, case: &str) -> Option<String> {
+        (self.info.verb != "import").then(|| format!("gauntlet replay {}", self.result_id(kernel, case)))
+    }
+
     /// What a person types to name a result: `RUN:KERNEL:SUITE/CASE`.
     pub fn result_id(&self, kernel: &str, case: &str) -> String {
         let origin = self.origins.get(&(kernel.to_owned(), case.to_owned()));
