@@ -73,6 +73,7 @@ const CASES: &[Case] = cases! {
     percpu_hash_keeps_one_value_per_possible_cpu = hash::per_cpu_values_are_apart: "map_hash.rst, BPF_MAP_TYPE_PERCPU_HASH";
     lru_hash_evicts_instead_of_refusing = hash::lru_evicts_instead_of_refusing: "map_hash.rst, BPF_MAP_TYPE_LRU_HASH";
     batch_commands_do_each_element_once = hash::batches_do_each_element_once: "bpf.h: BPF_MAP_LOOKUP_BATCH and its relatives";
+    batch_takes_no_flag_but_the_lock = hash::batch_takes_no_flag_but_the_lock: "bpf.h: batch.elem_flags may be BPF_F_LOCK";
     batch_stops_at_the_first_error_and_counts = hash::batch_stops_at_the_first_error: "bpf.h: BPF_MAP_DELETE_BATCH, batch.count on error";
 
     // Other maps

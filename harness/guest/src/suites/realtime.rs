@@ -78,6 +78,7 @@ const CASES: &[Case] = cases! {
     lock_holds_its_owners_number: "futex(2): the policy of the futex word, FUTEX_WAITERS", needs [PI];
     lock_errors_are_told: "futex(2) ERRORS: EAGAIN, EDEADLK, EINVAL, ENOSYS, EPERM, ESRCH, ETIMEDOUT", needs [PI];
     deadlock_is_told: "futex(2) ERRORS: EDEADLK", needs [PI];
+    plain_lock_of_a_dead_owner_is_given_up: "get_robust_list(2); locking/robust-futex-ABI.rst: FUTEX_OWNER_DIED, one waiter is woken", needs [Need::Config("FUTEX")];
     lock_of_a_dead_owner_is_passed_on: "futex(2) FUTEX_OWNER_DIED; get_robust_list(2)", needs [PI];
     lock_pi2_takes_either_clock: "futex(2) FUTEX_LOCK_PI2, since Linux 5.14", needs [PI, LOCK_PI2];
     requeued_waiters_get_the_lock_by_priority: "futex(2) FUTEX_CMP_REQUEUE_PI; locking/futex-requeue-pi.rst", needs [PI];

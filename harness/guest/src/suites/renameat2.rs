@@ -82,6 +82,8 @@ const CASES: &[Case] = cases! {
     rename_changes_the_right_times: "inode(7): mtime of a directory, ctime of an inode whose link count changed";
     watches_are_told_of_every_rename: "inotify(7): IN_MOVED_FROM and IN_MOVED_TO with one cookie, IN_MOVE_SELF, IN_DELETE_SELF", needs [WATCHES];
 
+    replaced_file_tells_of_its_lost_link = watch::replaced_file_tells_of_its_lost_link: "inotify(7): IN_ATTRIB, the link count changed", needs [WATCHES];
+
     ramfs_noreplace_replaces_nothing: "rename(2) RENAME_NOREPLACE: EEXIST; supported by ramfs since Linux 4.9";
     ramfs_exchange_swaps_names_and_parents: "rename(2) RENAME_EXCHANGE on ramfs; path_resolution(7): .. is the parent", needs [RAMFS_EXCHANGE];
     ramfs_replacing_obeys_the_kinds: "rename(2) ERRORS: EISDIR, ENOTDIR, ENOTEMPTY, EINVAL, ENAMETOOLONG, on ramfs";

@@ -115,6 +115,7 @@ const CASES: &[Case] = cases! {
     continue_makes_the_call_and_takes_no_result: "seccomp_unotify(2) SECCOMP_USER_NOTIF_FLAG_CONTINUE";
     answer_to_another_call_is_refused: "seccomp_unotify(2) ERRORS: ENOENT, EINPROGRESS";
     closed_listener_means_enosys: "seccomp_unotify(2): when the listener is closed, ENOSYS";
+    listener_is_closed_by_execve: "seccomp(2) SECCOMP_FILTER_FLAG_NEW_LISTENER: the close-on-exec flag is set for the file descriptor";
     second_listener_is_refused: "seccomp_unotify(2): only one filter may have a listener, EBUSY";
     receiver_must_hand_in_zeros: "seccomp_unotify(2) ERRORS: EINVAL, the structure contains nonzero fields";
     supervisor_can_add_a_descriptor: "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ADDFD, since Linux 5.9";

@@ -1,7 +1,7 @@
 //! Hash maps, LRU and per-CPU hashes, and the commands on many elements.
 
 use super::support::{create, refuses_map};
-use crate::bpf::{Command, Map, MapKind, MapSpec, batch, map_flags, possible_cpus, update};
+use crate::bpf::{Attributes, Command, Map, MapKind, MapSpec, batch, map_flags, possible_cpus, update};
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq};
@@ -226,5 +226,26 @@ pub fn batch_stops_at_the_first_error(_: &Context) -> CaseResult {
     check_eq!(update.result, Err(Errno(libc::E2BIG)), "batch update beyond max_entries");
     check_eq!(update.count, 1, "elements that still fitted");
     check_eq!(succeeds("iteration", full.keys(16))?.len(), 6, "keys of the full map");
+    Ok(())
+}
+
+pub fn batch_takes_no_flag_but_the_lock(_: &Context) -> CaseResult {
+    /// Where `batch.elem_flags` is in `union bpf_attr`.
+    const ELEMENT_FLAGS: usize = 40;
+    let commands = [
+        Command::MapLookupBatch,
+        Command::MapUpdateBatch,
+        Command::MapDeleteBatch,
+        Command::MapLookupAndDeleteBatch,
+    ];
+    let map = filled(SIX, 6)?;
+    for command in commands {
+        let (mut at, mut key, mut value) = ([0; 4], [0; 4], [0; 8]);
+        let attributes = Attributes::default().output(8, &mut at).output(16, &mut key).output(24, &mut value);
+        let mut asked = attributes.u32(32, 1).fd(36, &map).u64(ELEMENT_FLAGS, update::EXIST);
+        let what = format!("{command:?} with BPF_EXIST for its elements");
+        fails_with(&what, asked.call(command), libc::EINVAL)?;
+    }
+    check_eq!(succeeds("iteration", map.keys(16))?.len(), 6, "keys after refused batches");
     Ok(())
 }

@@ -131,31 +131,38 @@ pub fn deadlock_is_told(_: &Context) -> CaseResult {
     other.finish()
 }
 
+/// `struct robust_list_head`: the list, offset of the words, the one that is being locked.
+#[repr(C)]
+struct RobustList {
+    next: u64,
+    offset: i64,
+    pending: u64,
+}
+
+/// In a task, lists the lock as one that the kernel must give up when the task ends. One entry, elsewhere on the page;
+/// its low bit says that it is of a lock with inheritance.
+fn list(shared: &Shared, inherits: bool) -> CaseResult {
+    let entry = shared.word(ENTRY).address();
+    let offset = shared.word(LOCK).address().cast_signed() - entry.cast_signed();
+    let head = Box::leak(Box::new(RobustList { next: entry | u64::from(inherits), offset, pending: 0 }));
+    let address = std::ptr::from_mut(head);
+    // SAFETY: the entry is a word of the page, which points back to the head; both live until the end.
+    unsafe {
+        (entry as *mut u64).write_volatile(address as u64);
+        setup("set_robust_list", syscall!(libc::SYS_set_robust_list, address, size_of::<RobustList>()))
+            .map(drop)
+    }
+}
+
 /// A waiter gets a lock whose owner ends without unlocking, if the owner listed it, and is told so.
 pub fn lock_of_a_dead_owner_is_passed_on(_: &Context) -> CaseResult {
-    /// `struct robust_list_head`: the list, offset of the words, the one that is being locked.
-    #[repr(C)]
-    struct RobustList {
-        next: u64,
-        offset: i64,
-        pending: u64,
-    }
     lead(LEADER)?;
     let shared = Shared::new()?;
     let word = shared.word(LOCK);
     available(word)?;
     succeeds("FUTEX_UNLOCK_PI", word.unlock())?;
-    // The list: one entry, elsewhere on the page. The low bit says that it is of a lock with inheritance.
-    let entry = shared.word(ENTRY).address();
-    let offset = word.address().cast_signed() - entry.cast_signed();
     let owner = Task::ready((SCHED_OTHER, 0), shared.word(GATE), || {
-        let head = Box::leak(Box::new(RobustList { next: entry | 1, offset, pending: 0 }));
-        let address = std::ptr::from_mut(head);
-        // SAFETY: the entry is a word of the page, which points back to the head; both live until the end.
-        unsafe {
-            (entry as *mut u64).write_volatile(address as u64);
-            setup("set_robust_list", syscall!(libc::SYS_set_robust_list, address, size_of::<RobustList>()))?;
-        }
+        list(&shared, true)?;
         succeeds("FUTEX_LOCK_PI", shared.word(LOCK).lock())?;
         shared.word(RELEASE).wait_while(0);
         child::exit(0)
@@ -173,6 +180,34 @@ pub fn lock_of_a_dead_owner_is_passed_on(_: &Context) -> CaseResult {
     shared.word(RELEASE).open(1);
     owner.finish()?;
     waiter.finish()
+}
+
+/// The same for a lock that programs keep themselves: the word says that its owner died, and one waiter is woken.
+pub fn plain_lock_of_a_dead_owner_is_given_up(_: &Context) -> CaseResult {
+    lead(LEADER)?;
+    let shared = Shared::new()?;
+    let owner = Task::ready((SCHED_OTHER, 0), shared.word(GATE), || {
+        list(&shared, false)?;
+        shared.word(LOCK).set(thread() | FUTEX_WAITERS);
+        shared.word(RELEASE).wait_while(0);
+        child::exit(0)
+    })?;
+    shared.word(GATE).open(1);
+    owner.until_asleep()?;
+    let held = shared.word(LOCK).get();
+    let waiter = Task::start(|| {
+        shared.word(LOCK).wait_while(held);
+        Ok(())
+    })?;
+    waiter.until_asleep()?;
+    shared.word(RELEASE).open(1);
+    owner.finish()?;
+    waiter.finish()?;
+    let word = shared.word(LOCK).get();
+    check_eq!(word & FUTEX_TID_MASK, 0, "the owner told by the word");
+    check!(word & FUTEX_OWNER_DIED != 0, "the word is {word:#x}, without FUTEX_OWNER_DIED");
+    check!(word & FUTEX_WAITERS != 0, "the word is {word:#x}, without FUTEX_WAITERS");
+    Ok(())
 }
 
 /// FUTEX_LOCK_PI2 waits by the monotonic clock, or by the real-time clock if asked to.

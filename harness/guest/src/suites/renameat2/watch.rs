@@ -1,10 +1,10 @@
 //! inotify(7): who watches a name, a file or a directory is told what a rename did to it.
 
 use super::tree::Tree;
-use crate::case::{Stop, setup};
+use crate::case::{CaseResult, Stop, setup};
 use crate::file;
 use crate::sys::{Errno, owned};
-use crate::syscall;
+use crate::{Context, check_eq, syscall};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -51,10 +51,14 @@ impl Watches {
     }
 
     pub fn add(&mut self, tree: &Tree, path: &str) -> Result<(), Stop> {
+        self.add_for(tree, path, MASK)
+    }
+
+    pub fn add_for(&mut self, tree: &Tree, path: &str, mask: u32) -> Result<(), Stop> {
         let full = CString::new(tree.path.join(path).as_os_str().as_bytes()).expect("no NUL");
         let fd = self.fd.as_raw_fd();
         // SAFETY: the path lives through the call.
-        let watch = unsafe { syscall!(libc::SYS_inotify_add_watch, fd, full.as_ptr(), MASK) };
+        let watch = unsafe { syscall!(libc::SYS_inotify_add_watch, fd, full.as_ptr(), mask) };
         self.watched.push((setup("inotify_add_watch", watch)? as i32, path.to_owned()));
         Ok(())
     }
@@ -108,9 +112,24 @@ fn what(mask: u32) -> Option<&'static str> {
         libc::IN_CREATE => "created",
         libc::IN_DELETE => "entry-deleted",
         libc::IN_MODIFY => "modified",
+        libc::IN_ATTRIB => "attributes",
         libc::IN_IGNORED => return None,
         _ => "something else",
     })
+}
+
+/// Who watches a file with two names is told when a rename takes one of them.
+pub fn replaced_file_tells_of_its_lost_link(context: &Context) -> CaseResult {
+    let tree = Tree::new(context)?;
+    tree.file("a")?;
+    tree.file("b")?;
+    tree.hard_link("c", "b")?;
+    let mut watches = Watches::new()?;
+    watches.add_for(&tree, "c", libc::IN_ATTRIB | libc::IN_DELETE_SELF)?;
+    tree.renames("a", "b", 0)?;
+    let told: Vec<String> = watches.told()?.iter().map(Told::text).collect();
+    check_eq!(told, ["c attributes"], "events of a file of two names after one was replaced");
+    Ok(())
 }
 
 /// Writes a byte to the end of a file by its name.

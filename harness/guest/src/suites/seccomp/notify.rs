@@ -6,7 +6,7 @@ use super::supervisor::*;
 use crate::case::{CaseResult, exists, fails_with, setup, succeeds};
 use crate::child::isolated;
 use crate::sys::{Errno, owned};
-use crate::{Context, check, check_eq, file};
+use crate::{Context, check, check_eq, file, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 pub fn notification_carries_the_call(_: &Context) -> CaseResult {
@@ -242,4 +242,14 @@ pub fn sizes_are_told(_: &Context) -> CaseResult {
         libc::EINVAL,
     )?;
     fails_with("GET_NOTIF_SIZES without a place", seccomp(GET_NOTIF_SIZES, 0, 0), libc::EFAULT)
+}
+
+pub fn listener_is_closed_by_execve(_: &Context) -> CaseResult {
+    isolated(|| {
+        let listener = listener(&on_call(NOWHERE, USER_NOTIF, ALLOW))?;
+        // SAFETY: asks about a descriptor.
+        let flags = unsafe { syscall!(libc::SYS_fcntl, listener.as_raw_fd(), libc::F_GETFD) };
+        check_eq!(succeeds("F_GETFD", flags)?, i64::from(libc::FD_CLOEXEC), "flags of a new listener");
+        Ok(())
+    })
 }
