@@ -11,6 +11,7 @@ mod hostfs;
 mod link;
 mod measure;
 mod modules;
+mod network;
 mod region;
 mod root;
 mod serial;

@@ -75,6 +75,14 @@ async fn a_command_of_the_users_may_make_user_namespaces() {
 }
 
 #[tokio::test]
+async fn a_command_of_the_users_reaches_its_own_machine() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let script = "cat /sys/class/net/lo/flags; grep -c 127.0.0.1 /proc/net/fib_trie";
+    let mut command = Bench::new().gauntlet(&["exec", "-k", KERNEL, "--", "sh", "-c", script]);
+    command.assert().code(0).stdout(contains("0x9\n"));
+}
+
+#[tokio::test]
 async fn exec_in_exact_mode_takes_the_files_along() {
     let Some(_ready) = ready(fast()).await else { return };
     let bench = Bench::new();

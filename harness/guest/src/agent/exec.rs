@@ -26,6 +26,7 @@ pub fn run(request: &ExecRequest, parameters: &Parameters, link: &mut Link) -> R
     let (program, _) = request.argv.split_first().ok_or("no command")?;
     link.note(Phase::Setup, program);
     let root = prepare_root(request, parameters, link)?;
+    super::network::bring_loopback_up();
     let (taint_before, started) = (taint(), monotonic_ns());
     let mut command = prepare(request, root);
     let mut sink = Sink::new(link.region());
