@@ -161,7 +161,9 @@ impl<'a> Repository<'a> {
     /// Brings a worktree of our own to the snapshot. Files that do not differ keep their times, so make leaves them.
     pub fn check_out(&self, snapshot: &Snapshot, worktree: &Path) -> Result<()> {
         let path = worktree.to_string_lossy().into_owned();
-        if !worktree.join(".git").is_file() {
+        if !is_known(worktree) {
+            // The user's tree is another one at the same place: ours hangs in the air, and git adds none over it.
+            let _ = std::fs::remove_dir_all(worktree);
             // Our cache may have been emptied behind git's back.
             self.git(["worktree", "prune"])?;
             self.git(["worktree", "add", "--force", "--detach", "--no-checkout", &path, &snapshot.commit])?;
@@ -191,5 +193,29 @@ impl<'a> Repository<'a> {
         let reason = finished.stderr.lines().next().unwrap_or("no reason given").to_owned();
         let verb = call.arguments.get(2).map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
         Err(Error::infra(format!("git {verb} in {}: {reason}", self.directory.display())))
+    }
+}
+
+/// Whether a worktree is there and belongs to a repository that is there (gitrepository-layout(5), gitdir).
+fn is_known(worktree: &Path) -> bool {
+    let link = std::fs::read_to_string(worktree.join(".git")).unwrap_or_default();
+    link.strip_prefix("gitdir: ").is_some_and(|place| Path::new(place.trim()).is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worktree_is_known_while_its_repository_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (repository, worktree) = (folder.path().join("git"), folder.path().join("source"));
+        std::fs::create_dir_all(&repository).unwrap();
+        std::fs::create_dir(&worktree).unwrap();
+        assert!(!is_known(&worktree));
+        std::fs::write(worktree.join(".git"), format!("gitdir: {}\n", repository.display())).unwrap();
+        assert!(is_known(&worktree));
+        std::fs::remove_dir(&repository).unwrap();
+        assert!(!is_known(&worktree));
     }
 }
