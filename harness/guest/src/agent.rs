@@ -11,7 +11,6 @@ mod hostfs;
 mod link;
 mod measure;
 mod modules;
-mod network;
 mod region;
 mod root;
 mod serial;

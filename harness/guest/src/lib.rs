@@ -13,6 +13,7 @@ pub mod disk;
 pub mod faults;
 pub mod file;
 pub mod helper;
+pub mod interface;
 pub mod mapping;
 pub mod module;
 pub mod mounts;

@@ -26,10 +26,9 @@ pub fn answer(
         Err(reason) => return Response::Refused { reason },
     };
     block_child_signal();
-    if !matches!(request, Request::Ping | Request::Case(_))
-        && let Some(standby) = standby.take()
-    {
-        standby.dismiss();
+    if !matches!(request, Request::Ping | Request::Case(_)) && standby.take().is_some() {
+        // What is asked for is no case, and must be alone.
+        end_everything();
     }
     let answered = match request {
         Request::Ping => {

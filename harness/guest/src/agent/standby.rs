@@ -1,7 +1,7 @@
 //! The process that will run a case: started before the machine becomes a template, so that no clone has to fork,
 //! execute and translate all that again. It waits for an order, and knows nothing until then.
 
-use super::supervise::{become_session_leader, end};
+use super::supervise::become_session_leader;
 use gauntlet_guest::order::Order;
 use gauntlet_guest::word::Word;
 use std::ffi::CStr;
@@ -69,11 +69,6 @@ impl Standby {
         // A process that is dead already is found out by whoever waits for it.
         let _ = self.orders.write_all(&order.bytes());
         (self.process, self.word)
-    }
-
-    /// Ends it without an order: what is asked for is no case, and must be alone.
-    pub fn dismiss(self) {
-        end(self.process);
     }
 }
 

@@ -66,15 +66,6 @@ fn reap(child: pid_t) -> Option<ChildExit> {
     }
 }
 
-/// Kills a child and reaps it.
-pub fn end(child: pid_t) {
-    // SAFETY: plain calls on a child of ours that nobody has reaped; the status is not wanted.
-    unsafe {
-        libc::kill(child, libc::SIGKILL);
-        libc::waitpid(child, std::ptr::null_mut(), libc::__WALL);
-    }
-}
-
 /// Kills everything but us (kill(2): −1 spares PID 1 and the caller) and reaps it.
 pub fn end_everything() {
     for _ in 0..1000 {

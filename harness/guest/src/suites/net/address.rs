@@ -3,7 +3,7 @@
 use crate::case::{CaseResult, Stop, setup};
 use crate::child::{isolated, needs_root};
 use crate::sys::Errno;
-use crate::{socket, syscall};
+use crate::{interface, socket, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub fn in_namespace(judge: impl FnOnce() -> CaseResult) -> CaseResult {
     needs_root()?;
     isolated(|| {
         enter_namespace()?;
-        raise("lo")?;
+        setup("SIOCSIFFLAGS of lo", interface::raise("lo"))?;
         judge()
     })
 }
@@ -68,32 +68,6 @@ pub fn enter_namespace() -> CaseResult {
         Err(Errno(libc::EINVAL)) => Err(Stop::Skip("missing config symbol: CONFIG_NET_NS".into())),
         other => setup("unshare(CLONE_NEWNET)", other).map(drop),
     }
-}
-
-/// An interface request (netdevice(7)) by name.
-pub fn request(name: &str) -> libc::ifreq {
-    // SAFETY: all-zero is a valid request.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(name.as_bytes()) {
-        *to = *from as libc::c_char;
-    }
-    request
-}
-
-/// An ioctl with an interface request, on a socket of its own.
-pub fn interface(number: libc::c_ulong, request: &mut libc::ifreq) -> Result<i64, Errno> {
-    let fd = socket::new(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
-    // SAFETY: the request is ours and of the size that these ioctls take.
-    unsafe { syscall!(libc::SYS_ioctl, fd.as_raw_fd(), number, std::ptr::from_mut(request)) }
-}
-
-/// Sets an interface up.
-pub fn raise(name: &str) -> CaseResult {
-    let mut request = request(name);
-    setup("SIOCGIFFLAGS", interface(libc::SIOCGIFFLAGS, &mut request))?;
-    // SAFETY: the kernel has just filled in the flags.
-    unsafe { request.ifr_ifru.ifru_flags |= libc::IFF_UP as i16 };
-    setup("SIOCSIFFLAGS", interface(libc::SIOCSIFFLAGS, &mut request)).map(drop)
 }
 
 /// A bound socket of this kind on the loopback, and its port.

@@ -5,7 +5,7 @@ use super::netlink::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child;
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, socket};
+use crate::{CaseResult, Context, Stop, check, check_eq, interface, socket};
 use std::os::fd::OwnedFd;
 
 /// Messages of include/uapi/linux/netfilter/nf_tables.h.
@@ -329,7 +329,7 @@ pub fn nft_rules_are_the_namespaces_own(_: &Context) -> CaseResult {
         firewall.transaction(&[table(), input_chain(DROP)])?;
         child::isolated(|| {
             enter_namespace()?;
-            raise("lo")?;
+            setup("SIOCSIFFLAGS of lo", interface::raise("lo"))?;
             check_eq!(Firewall::open()?.tables()?, Vec::<String>::new(), "tables of a new namespace");
             check_eq!(Traffic::new()?.arrives()?, [true, true], "datagrams that arrive in a new namespace");
             Ok(())

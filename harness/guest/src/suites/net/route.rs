@@ -4,7 +4,7 @@ use super::address::*;
 use super::netlink::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child::{self, isolated, needs_root};
-use crate::{CaseResult, Context, Stop, check, check_eq, socket, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, interface, socket, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 const NEWLINK: u16 = 16;
@@ -131,7 +131,7 @@ pub fn namespaces_do_not_see_each_other(_: &Context) -> CaseResult {
         setup("listen", socket::listen(&local, 1))?;
         isolated(|| {
             enter_namespace()?;
-            raise("lo")?;
+            setup("SIOCSIFFLAGS of lo", interface::raise("lo"))?;
             let client = setup("socket", socket::new(libc::AF_INET, libc::SOCK_STREAM, 0))?;
             let other = socket::connect(&client, &loopback(port), INET);
             fails_with("connect to a port of another namespace", other, libc::ECONNREFUSED)?;
@@ -246,8 +246,8 @@ pub fn interface_changes_are_told_and_bad_ones_refused(_: &Context) -> CaseResul
         succeeds("RTM_NEWLINK with IFLA_MTU", set(&mut netlink, 1, &mtu))?;
         let told = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default();
         check!(told.contains("lo:"), "/proc/net/dev has no lo:\n{told}");
-        let mut request = request("lo");
-        setup("SIOCGIFMTU", interface(libc::SIOCGIFMTU, &mut request))?;
+        let mut request = interface::request("lo");
+        setup("SIOCGIFMTU", interface::ask(libc::SIOCGIFMTU, &mut request))?;
         // SAFETY: the kernel has just filled it in.
         check_eq!(unsafe { request.ifr_ifru.ifru_mtu }, 1400, "SIOCGIFMTU after RTM_NEWLINK");
         let short = Attributes::default().bytes(IFLA_MTU, &[1, 2]);

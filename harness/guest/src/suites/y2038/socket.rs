@@ -4,7 +4,7 @@ use super::entry::{Entry, Low, Number, int80, needs_int80};
 use super::support::*;
 use crate::case::{CaseResult, Stop, setup, succeeds};
 use crate::sys::{Errno, check as result_of, owned};
-use crate::{Context, check, check_eq, syscall};
+use crate::{Context, check, check_eq, interface, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 const SO_TIMESTAMP_OLD: i32 = 29;
@@ -33,7 +33,7 @@ fn udp_pair() -> Result<[OwnedFd; 2], Stop> {
     // SAFETY: no pointers.
     let new = || unsafe { syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM, 0) };
     let [sender, receiver] = [setup("socket", new())?, setup("socket", new())?].map(owned);
-    bring_loopback_up(&sender)?;
+    setup("SIOCSIFFLAGS of lo", interface::raise("lo"))?;
     let mut address = libc::sockaddr_in {
         sin_family: libc::AF_INET as u16,
         sin_port: 0,
@@ -49,17 +49,6 @@ fn udp_pair() -> Result<[OwnedFd; 2], Stop> {
         setup("connect", syscall!(libc::SYS_connect, sender.as_raw_fd(), &raw const address, length))?;
     }
     Ok([sender, receiver])
-}
-
-fn bring_loopback_up(socket: &OwnedFd) -> CaseResult {
-    // SAFETY: an all-zero request is valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    request.ifr_name[0] = b'l' as _;
-    request.ifr_name[1] = b'o' as _;
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
-    // SAFETY: the request is ours.
-    let up = unsafe { syscall!(libc::SYS_ioctl, socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
-    setup("ioctl(SIOCSIFFLAGS) of lo", up).map(drop)
 }
 
 fn send(socket: &OwnedFd, bytes: &[u8]) -> CaseResult {
