@@ -11,6 +11,7 @@ pub mod conclude;
 pub mod exit;
 mod flags;
 mod globals;
+mod input;
 mod log;
 mod paths;
 pub mod run;

@@ -2,8 +2,9 @@
 //! Pure. To add a format: a module here and a row in [`READERS`].
 
 mod kirk;
-mod ktap;
+mod tap;
 
+use crate::kselftest::ktap;
 use gauntlet_results::Verdict;
 
 /// What a file holds.
@@ -40,7 +41,7 @@ pub struct Reader {
 /// The formats, in the order in which they are tried.
 pub const READERS: &[Reader] = &[
     Reader { name: "kirk", suite: Some("ltp"), is: kirk::is, read: kirk::read },
-    Reader { name: "ktap", suite: None, is: ktap::is, read: ktap::read },
+    Reader { name: "ktap", suite: None, is: tap::is, read: tap::read },
 ];
 
 /// The reader for such a text.
@@ -58,14 +59,7 @@ impl Reader {
         if imported.results.is_empty() {
             return Err("it holds no result".to_owned());
         }
-        let mut seen = std::collections::HashMap::<String, u32>::new();
-        for outcome in &mut imported.results {
-            let times = seen.entry(outcome.test.clone()).or_default();
-            *times += 1;
-            if *times > 1 {
-                outcome.test = format!("{} ({times})", outcome.test);
-            }
-        }
+        ktap::number(imported.results.iter_mut().map(|outcome| &mut outcome.test));
         Ok(imported)
     }
 }

@@ -1,13 +1,12 @@
 //! `gauntlet import`.
 
-use super::{Globals, conclude};
+use super::{Globals, conclude, input};
 use crate::import::{Imported, READERS, reader};
 use crate::run::Sink;
 use crate::run::sink::run_info;
 use crate::{Error, Result};
 use gauntlet_results::report::Format;
 use gauntlet_results::{Event, KernelInfo, TestResult};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
-    let text = read(&args.file)?;
+    let text = String::from_utf8_lossy(&input::read(&args.file)?).into_owned();
     let place = args.file.display();
     let Some(reader) = reader(&text) else {
         let known: Vec<&str> = READERS.iter().map(|reader| reader.name).collect();
@@ -54,16 +53,6 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     store(&sink, imported, (&kernel, &suite), &place.to_string());
     let (record, folder) = conclude::finish(sink, globals)?;
     conclude::conclude(&record, &folder, &[Format::Html], globals)
-}
-
-fn read(path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
-    let read = match path.to_str() {
-        Some("-") => std::io::stdin().lock().read_to_end(&mut bytes),
-        _ => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
-    };
-    read.map_err(|source| Error::usage(format!("cannot read {}", path.display())).because(source))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// `results/ltp syscalls.json` to `ltp-syscalls`: one word, as names of suites are.

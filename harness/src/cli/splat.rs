@@ -1,12 +1,11 @@
 //! `gauntlet splat`.
 
-use super::{Globals, exit};
+use super::{Globals, exit, input};
 use crate::crash::{DebugInfo, Frame, Scan, Scanner, Source, Splat};
 use crate::{Error, Result, ui};
 use serde::Serialize;
 use std::fmt::Write;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Read a console log: every complaint of the kernel with its title, guilty function, task and stack
@@ -38,7 +37,7 @@ struct Report {
 }
 
 pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
-    let console = read(&args.console)?;
+    let console = input::read(&args.console)?;
     let mut info = DebugInfo::default();
     for path in &args.symbols {
         info.add(path).map_err(|error| {
@@ -60,16 +59,6 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         ui::print(&describe(&report, &console))?;
     }
     Ok(exit::from_good(good))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = match path.to_str() {
-        Some("-") => std::io::stdin().lock().read_to_end(&mut bytes),
-        _ => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
-    };
-    read.map_err(|source| Error::usage(format!("cannot read {}", path.display())).because(source))?;
-    Ok(bytes)
 }
 
 fn describe(report: &Report, console: &[u8]) -> String {

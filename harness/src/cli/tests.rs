@@ -2,7 +2,8 @@ use super::*;
 use clap::CommandFactory;
 
 /// Files beside the verbs that serve them all.
-const SHARED: &[&str] = &["conclude", "exit", "flags", "globals", "log", "paths", "run", "testing", "tests"];
+const SHARED: &[&str] =
+    &["conclude", "exit", "flags", "globals", "input", "log", "paths", "run", "testing", "tests"];
 
 #[test]
 fn every_verb_file_is_in_the_table() {

@@ -198,16 +198,21 @@ impl Reader {
         if self.repeated > 0 {
             self.report.anomalies.push(format!("{} results were printed again", self.repeated));
         }
-        let mut seen = std::collections::BTreeMap::new();
-        for test in &mut self.tests {
-            let count: &mut usize = seen.entry(test.name.clone()).or_default();
-            *count += 1;
-            if *count > 1 {
-                test.name = format!("{} ({count})", test.name);
-            }
-        }
+        number(self.tests.iter_mut().map(|test| &mut test.name));
         self.report.tests = self.tests;
         self.report
+    }
+}
+
+/// Tells names that come again apart: `name`, `name (2)`.
+pub fn number<'a>(names: impl Iterator<Item = &'a mut String>) {
+    let mut seen = std::collections::BTreeMap::new();
+    for name in names {
+        let count: &mut usize = seen.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            *name = format!("{name} ({count})");
+        }
     }
 }
 
