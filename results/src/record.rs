@@ -76,9 +76,9 @@ impl RunRecord {
         self.results.iter().find(|result| result.kernel == kernel && result.case == case)
     }
 
-    /// What runs a result again; `None` when it is another runner's.
-    pub fn replay_command(&self, kernel: &str, case: &str) -> Option<String> {
-        (self.info.verb != "import").then(|| format!("gauntlet replay {}", self.result_id(kernel, case)))
+    /// What `gauntlet replay` takes to run a result again; `None` when it is another runner's.
+    pub fn replay_id(&self, kernel: &str, case: &str) -> Option<String> {
+        (self.info.verb != "import").then(|| self.result_id(kernel, case))
     }
 
     /// What a person types to name a result: `RUN:KERNEL:SUITE/CASE`.

@@ -72,7 +72,7 @@ impl Document<'_> {
             misc["exact"] = json!(result.exact);
             misc["seed"] = json!(result.seed);
             misc["rate"] = json!(Rate::of(result).map(|rate| rate.sentence()));
-            misc["replay"] = json!(line(&self.record.result_id(entry.kernel, entry.case)));
+            misc["replay"] = json!(self.record.replay_id(entry.kernel, entry.case).map(|id| line(&id)));
             if entry.verdict != Verdict::Pass {
                 let text = if splat.is_some() || result.output.trim().is_empty() {
                     &result.console

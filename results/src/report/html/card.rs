@@ -192,8 +192,8 @@ fn evidence(record: &RunRecord, result: &TestResult, card: &mut Card, budget: &m
     card.repetitions = result.repetitions.iter().take(STRIP).map(chip).collect();
     card.time = duration(Duration::from_millis(result.duration_ms));
     card.flight = result.flight.as_deref().map(line).unwrap_or_default();
-    let replay = record.replay_command(&result.kernel, &result.case);
-    card.replay = replay.map_or_else(String::new, |command| line(&command));
+    let replay = record.replay_id(&result.kernel, &result.case);
+    card.replay = replay.map_or_else(String::new, |id| format!("gauntlet replay {}", line(&id)));
     card.texts.extend(budget.text("Output", &result.output, None, 30));
     card.texts.extend(budget.text("Console", &result.console, result.splat.as_deref(), 48));
 }

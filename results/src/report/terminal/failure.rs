@@ -80,8 +80,9 @@ fn evidence(options: &Options, record: &RunRecord, result: &TestResult) -> Strin
     if result.splat.is_some() || result.verdict > Verdict::Fail || result.output.trim().is_empty() {
         text += &console(options, &excerpt(&result.console, result.splat.as_deref(), CONSOLE_LINES));
     }
-    let replay = record.replay_command(&result.kernel, &result.case);
-    text.extend(replay.map(|command| format!("{INDENT}{}\n", options.style.dim(&line(&command)))));
+    if let Some(id) = record.replay_id(&result.kernel, &result.case) {
+        text += &format!("{INDENT}{}\n", options.style.dim(&format!("gauntlet replay {}", line(&id))));
+    }
     text
 }
 
