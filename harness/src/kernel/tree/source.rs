@@ -199,7 +199,7 @@ impl<'a> Repository<'a> {
 /// Whether a worktree is there and belongs to a repository that is there (gitrepository-layout(5), gitdir).
 fn is_known(worktree: &Path) -> bool {
     let link = std::fs::read_to_string(worktree.join(".git")).unwrap_or_default();
-    link.strip_prefix("gitdir: ").is_some_and(|place| Path::new(place.trim()).is_dir())
+    link.strip_prefix("gitdir: ").is_some_and(|place| worktree.join(place.trim()).is_dir())
 }
 
 #[cfg(test)]
@@ -213,8 +213,11 @@ mod tests {
         std::fs::create_dir_all(&repository).unwrap();
         std::fs::create_dir(&worktree).unwrap();
         assert!(!is_known(&worktree));
-        std::fs::write(worktree.join(".git"), format!("gitdir: {}\n", repository.display())).unwrap();
-        assert!(is_known(&worktree));
+        // Absolute, or relative as worktree.useRelativePaths has it.
+        for place in [repository.to_str().unwrap(), "../git"] {
+            std::fs::write(worktree.join(".git"), format!("gitdir: {place}\n")).unwrap();
+            assert!(is_known(&worktree), "{place}");
+        }
         std::fs::remove_dir(&repository).unwrap();
         assert!(!is_known(&worktree));
     }
