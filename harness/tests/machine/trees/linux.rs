@@ -69,17 +69,17 @@ impl Linux {
         self.git(&["init", "--quiet"]);
         self.git(&["add", "--force", "."]);
         self.commit("the source", "base");
-        self.change("drivers/misc/lkdtm/bugs.c", ABBA, "abba");
+        self.change("drivers/misc/lkdtm/bugs.c", ABBA, ("two locks in two orders", "abba"));
         self.check_out("base");
         for (number, (file, change)) in (1..).zip(CHANGES) {
-            self.change(file, change, &format!("c{number}"));
+            self.change(file, change, (&format!("change {number}"), &format!("c{number}")));
         }
     }
 
-    fn change(&self, file: &str, change: (&str, &str), tag: &str) {
+    fn change(&self, file: &str, change: (&str, &str), (subject, tag): (&str, &str)) {
         self.replace(file, change);
         self.git(&["add", "--force", file]);
-        self.commit(&tag.replace('c', "change "), tag);
+        self.commit(subject, tag);
     }
 
     fn commit(&self, subject: &str, tag: &str) {
