@@ -22,7 +22,7 @@ pub use outcome::{Answer, ConsoleLog, Death};
 
 use crate::crash::Symbols;
 use crate::error::Kind;
-use crate::image::filesystem;
+use crate::image::filesystem::{self, DiskKind};
 use crate::kernel::modules::ModuleFile;
 use crate::kernel::needs::{self, KernelFacts, Mode};
 use crate::kernel::{Cache, KernelBuild};
@@ -67,6 +67,14 @@ struct Description {
     /// The console of the boot.
     console: String,
 }
+
+/// What disks need: every one, and those with a filesystem.
+const DISKS: [(Option<&str>, Need); 4] = [
+    (None, Need::Module { symbol: "BLK_DEV_LOOP", module: "loop" }),
+    (Some("ext4"), Need::Module { symbol: "EXT4_FS", module: "ext4" }),
+    (Some("xfs"), Need::Module { symbol: "XFS_FS", module: "xfs" }),
+    (Some("btrfs"), Need::Module { symbol: "BTRFS_FS", module: "btrfs" }),
+];
 
 /// What a kernel needs to show a guest the host's files.
 const FUSE: [Need; 1] = [Need::Module { symbol: "FUSE_FS", module: "fuse" }];
@@ -153,6 +161,18 @@ impl Session {
         self.modules(&needs::modules(&FUSE, &KernelFacts::of(&self.kernel))).await
     }
 
+    /// The modules that this disk needs. Fails, as a skip, when the kernel has no such disk.
+    pub async fn disk_modules(&self, kind: DiskKind) -> Result<Arc<[ModuleFile]>, Failure> {
+        let needs = DISKS.iter().filter(|(of, _)| of.is_none_or(|of| DiskKind::Filesystem(of) == kind));
+        let needs: Vec<&Need> = needs.map(|(_, need)| need).collect();
+        let facts = KernelFacts::of(&self.kernel);
+        let mode = Mode { exact: self.options.machine.exact.is_some(), cpus: self.options.machine.cpus };
+        match needs::unmet(needs.iter().copied(), &facts, mode) {
+            Some(cause) => Err(Failure::skip(format!("no disk: {cause}"))),
+            None => self.modules(&needs::modules(needs, &facts)).await,
+        }
+    }
+
     /// These modules and all they depend on, in the order in which they can be loaded. Read once.
     pub async fn modules(&self, wanted: &[&'static str]) -> Result<Arc<[ModuleFile]>, Failure> {
         self.modules.read(&self.host.cache, &self.kernel, wanted).await
@@ -160,8 +180,20 @@ impl Session {
 
     /// An empty filesystem for a clone, as the guest takes it. Made once on this host.
     pub async fn filesystem(&self, kind: &'static str) -> Result<Vec<u8>, Failure> {
+        self.made(move |cache| filesystem::image(kind, cache)).await
+    }
+
+    /// The same for a command's own disk.
+    pub async fn disk(&self, kind: &'static str) -> Result<Vec<u8>, Failure> {
+        self.made(move |cache| filesystem::disk(kind, cache)).await
+    }
+
+    async fn made(
+        &self,
+        make: impl FnOnce(&Cache) -> crate::Result<Vec<u8>> + Send + 'static,
+    ) -> Result<Vec<u8>, Failure> {
         let cache = self.host.cache.clone();
-        tokio::task::spawn_blocking(move || filesystem::image(kind, &Cache::at(cache)?))
+        tokio::task::spawn_blocking(move || make(&Cache::at(cache)?))
             .await
             .map_err(|error| Failure::infra(error.to_string()))?
             .map_err(|error| match error.kind {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod answer;
 mod archive;
 mod boot;
+mod disk;
 mod exec;
 mod fuzz;
 mod hostfs;

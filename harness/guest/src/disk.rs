@@ -3,7 +3,7 @@
 use crate::case::{Stop, setup};
 use crate::sys::{Errno, owned};
 use crate::{Context, file, mounts, skip, syscall};
-use gauntlet_protocol::sparse;
+use gauntlet_protocol::sparse::{self, Run};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -30,15 +30,25 @@ impl Disk {
         };
         let (size, runs) = sparse::decode(&encoded)
             .ok_or_else(|| Stop::Broken(format!("{} is not an image", path.display())))?;
+        Disk::made(kind, size, &runs)
+    }
+
+    /// Of so many bytes, with nothing but holes between these runs; blank when its kind is empty.
+    pub fn made(kind: &'static str, size: u64, runs: &[Run<'_>]) -> Result<Disk, Stop> {
         // SAFETY: the name lives through the call.
         let made = unsafe { syscall!(libc::SYS_memfd_create, c"disk".as_ptr(), libc::MFD_CLOEXEC) };
         let memory = owned(setup("memfd_create for a disk", made)?);
         setup("ftruncate of a disk", file::truncate(&memory, size as i64))?;
         for (offset, bytes) in runs {
-            setup("write of a disk", file::write_at(&memory, bytes, offset as i64))?;
+            setup("write of a disk", file::write_at(&memory, bytes, *offset as i64))?;
         }
         let (device, open) = behind_loop(&memory)?;
         Ok(Disk { kind, device, _open: open })
+    }
+
+    /// Its node: `/dev/loop0`.
+    pub fn device(&self) -> &str {
+        &self.device
     }
 
     /// Mounts it, with options for its kind.

@@ -20,8 +20,8 @@ pub mod stream;
 
 pub use flight::{FlightRecord, Phase};
 pub use message::{
-    Attachment, CaseReport, CaseRequest, ChildExit, ExecReport, ExecRequest, FuzzRequest, Hello, Outcome,
-    Request, Response, WorkloadReport, WorkloadRequest,
+    Attachment, CaseReport, CaseRequest, ChildExit, DiskRequest, ExecReport, ExecRequest, FuzzRequest, Hello,
+    Outcome, Request, Response, WorkloadReport, WorkloadRequest,
 };
 pub use region::{AgentState, Layout};
 

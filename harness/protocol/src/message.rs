@@ -70,6 +70,16 @@ pub struct ExecRequest {
     pub modules: Vec<Attachment>,
     /// Standard input, all of it.
     pub input: Vec<u8>,
+    /// A disk of the command's own.
+    pub disk: Option<DiskRequest>,
+}
+
+/// A disk that is made for one clone, in its memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskRequest {
+    pub mib: u32,
+    /// A filesystem that is on it ([`crate::sparse`]), to be mounted; none: it is blank.
+    pub filesystem: Option<Attachment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! `gauntlet exec`.
 
 use super::{Globals, MachineFlags, exit};
+use crate::image::filesystem::DiskKind;
 use crate::run::exec::{CommandLine, ExecOutcome, PackedCommand};
 use crate::run::options::session_options;
 use crate::run::resolve_kernels;
@@ -31,6 +32,11 @@ pub struct Args {
     #[arg(long = "program", value_name = "NAME")]
     programs: Vec<String>,
 
+    /// Give the command a disk of its own, $GAUNTLET_DISK: blank, or with a filesystem (ext4, xfs, btrfs), mounted on
+    /// $GAUNTLET_MOUNT
+    #[arg(long, value_name = "KIND")]
+    disk: Option<DiskKind>,
+
     /// End the command after so many seconds of guest time
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
@@ -51,6 +57,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         workplace: None,
         timeout: Duration::from_secs(args.timeout),
         terminal: false,
+        disk: args.disk,
     })?;
     let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;

@@ -1,6 +1,7 @@
 //! `gauntlet shell`.
 
 use super::{Globals, MachineFlags, exit};
+use crate::image::filesystem::DiskKind;
 use crate::run::exec::{CommandLine, PackedCommand};
 use crate::run::options::session_options;
 use crate::run::resolve_kernels;
@@ -29,6 +30,10 @@ pub struct Args {
     /// Another program to take along; may be repeated
     #[arg(long = "program", value_name = "NAME")]
     programs: Vec<String>,
+
+    /// Have a disk, $GAUNTLET_DISK: blank, or with a filesystem (ext4, xfs, btrfs), mounted on $GAUNTLET_MOUNT
+    #[arg(long, value_name = "KIND")]
+    disk: Option<DiskKind>,
 }
 
 /// Taken along, where the host has them, to a kernel that cannot see the host's files.
@@ -59,6 +64,7 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
         workplace: None,
         timeout: A_DAY,
         terminal: true,
+        disk: args.disk,
     })?;
     let kernels = resolve_kernels(&config.kernels, &globals.cache, globals.progress).await?;
     let host = Host::open(&globals.cache).await?;

@@ -8,8 +8,10 @@ use crate::{Error, Result};
 use gauntlet_protocol::sparse;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 /// How one is made: arguments before the image's path, and its size.
+#[derive(Debug, Clone, Copy)]
 struct Recipe {
     kind: &'static str,
     program: &'static str,
@@ -55,17 +57,57 @@ const RECIPES: &[Recipe] = &[
     },
 ];
 
-/// The image of an empty filesystem of this kind, as [`sparse::encode`] writes it.
+/// Size of a command's own disk, in MiB: what xfs and the Linux Test Project ask for, and some room.
+pub const DISK_MIB: u32 = 512;
+
+/// A disk that is made for one clone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskKind {
+    Blank,
+    /// With an empty filesystem of this kind.
+    Filesystem(&'static str),
+}
+
+impl FromStr for DiskKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<DiskKind, String> {
+        match kinds().find(|kind| *kind == text) {
+            Some(kind) => Ok(DiskKind::Filesystem(kind)),
+            None if text == "blank" => Ok(DiskKind::Blank),
+            None => {
+                let kinds: Vec<&str> = kinds().collect();
+                Err(format!("'{text}' is no disk: blank, {}", kinds.join(", ")))
+            }
+        }
+    }
+}
+
+/// The image of an empty filesystem of this kind, as small as it can be, as [`sparse::encode`] writes it.
 ///
 /// # Errors
 /// Usage errors that name the program which is missing or did not do it, infrastructure errors of the disk.
 pub fn image(kind: &str, cache: &Cache) -> Result<Vec<u8>> {
-    let known = RECIPES.iter().map(|recipe| recipe.kind);
-    let recipe = RECIPES
-        .iter()
-        .find(|recipe| recipe.kind == kind)
-        .ok_or_else(|| Error::unknown("filesystem", kind, known))?;
-    let program = locate(recipe)?;
+    cached(recipe(kind)?, cache)
+}
+
+/// The same in the size of a command's own disk. Errors: the same.
+pub fn disk(kind: &str, cache: &Cache) -> Result<Vec<u8>> {
+    cached(&Recipe { mib: DISK_MIB.into(), ..*recipe(kind)? }, cache)
+}
+
+/// The kinds that can be made.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    RECIPES.iter().map(|recipe| recipe.kind)
+}
+
+fn recipe(kind: &str) -> Result<&'static Recipe> {
+    let found = RECIPES.iter().find(|recipe| recipe.kind == kind);
+    found.ok_or_else(|| Error::unknown("filesystem", kind, kinds()))
+}
+
+fn cached(recipe: &Recipe, cache: &Cache) -> Result<Vec<u8>> {
+    let (kind, program) = (recipe.kind, locate(recipe)?);
     let path = cache.root().join("filesystems").join(format!("{kind}-{}.sparse", digest(recipe, &program)?));
     let _lock = cache.lock(&path.to_string_lossy())?;
     if let Ok(bytes) = std::fs::read(&path) {

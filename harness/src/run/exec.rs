@@ -2,11 +2,12 @@
 
 use super::judge::judge_death;
 use crate::Result;
+use crate::image::filesystem::{self, DiskKind};
 use crate::image::program::{Packer, find};
 use crate::session::{Answer, Attachments, Failure, Guest, GuestOptions, Session};
 use gauntlet_protocol::region::{BULK_OFFSET, header};
 use gauntlet_protocol::stream::{self, Channel};
-use gauntlet_protocol::{ChildExit, ExecRequest, Request, Response};
+use gauntlet_protocol::{ChildExit, DiskRequest, ExecRequest, Request, Response};
 use gauntlet_qemu::Region;
 use gauntlet_results::Evidence;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub struct CommandLine {
     pub timeout: Duration,
     /// Give the command the second serial port as its terminal.
     pub terminal: bool,
+    pub disk: Option<DiskKind>,
 }
 
 /// How the command ended.
@@ -100,6 +102,7 @@ impl PackedCommand {
             workplace: command.workplace.clone(),
             modules: Vec::new(),
             input: command.input.clone(),
+            disk: None,
         };
         Ok(PackedCommand { command, request, archive: OnceLock::new() })
     }
@@ -141,6 +144,9 @@ impl PackedCommand {
             let archive = self.archive().map_err(|error| Failure::infra(error.to_string()))?;
             request.root = Some(attachments.add("root", archive).ok_or_else(too_large)?);
         }
+        if let Some(kind) = self.command.disk {
+            self.add_disk(kind, session, (&mut request, &mut attachments)).await?;
+        }
         let mut guest = session.guest(GuestOptions::default()).await?;
         if !guest.attach(&attachments) {
             let (have, want) = (guest.layout().bulk_capacity() >> 20, attachments.bytes().len() >> 20);
@@ -152,6 +158,26 @@ impl PackedCommand {
             guest.serve_host_files()?;
         }
         Ok((guest, Request::Exec(request)))
+    }
+
+    async fn add_disk(
+        &self,
+        kind: DiskKind,
+        session: &Session,
+        (request, attachments): (&mut ExecRequest, &mut Attachments),
+    ) -> Result<(), Failure> {
+        let too_large = || Failure::infra("the command's files are too large");
+        for module in session.disk_modules(kind).await?.iter() {
+            request.modules.push(attachments.add(&module.name, &module.content).ok_or_else(too_large)?);
+        }
+        let filesystem = match kind {
+            DiskKind::Blank => None,
+            DiskKind::Filesystem(kind) => {
+                Some(attachments.add(kind, &session.disk(kind).await?).ok_or_else(too_large)?)
+            }
+        };
+        request.disk = Some(DiskRequest { mib: filesystem::DISK_MIB, filesystem });
+        Ok(())
     }
 
     /// Runs the command in a fresh clone, passing its output on while it runs.

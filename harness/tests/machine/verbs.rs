@@ -75,6 +75,21 @@ async fn a_command_of_the_users_may_make_user_namespaces() {
 }
 
 #[tokio::test]
+async fn a_command_of_the_users_gets_a_disk_when_it_wants_one() {
+    let Some(_ready) = ready(fast()).await else { return };
+    let run = |kind: &str, script: &str| {
+        Bench::new().gauntlet(&["exec", "-k", KERNEL, "--disk", kind, "--", "sh", "-c", script]).assert()
+    };
+    let blank =
+        "test -b $GAUNTLET_DISK && cat /sys/block/${GAUNTLET_DISK#/dev/}/size; echo \"$GAUNTLET_MOUNT\"";
+    run("blank", blank).code(0).stdout("1048576\n\n");
+    let mounted =
+        "grep -c \" $GAUNTLET_MOUNT ext4 rw\" /proc/mounts; cd $GAUNTLET_MOUNT && echo kept > a && cat a";
+    run("ext4", mounted).code(0).stdout("1\nkept\n");
+    run("fat", "true").code(2).stderr(contains("'fat' is no disk: blank, ext4, xfs, btrfs"));
+}
+
+#[tokio::test]
 async fn a_command_of_the_users_reaches_its_own_machine() {
     let Some(_ready) = ready(fast()).await else { return };
     let script = "cat /sys/class/net/lo/flags; grep -c 127.0.0.1 /proc/net/fib_trie";

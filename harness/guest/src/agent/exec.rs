@@ -5,7 +5,7 @@ use super::boot::{Parameters, monotonic_ns, taint};
 use super::link::Link;
 use super::region::Region;
 use super::supervise::{end_everything, wait};
-use super::{hostfs, modules, writable};
+use super::{disk, hostfs, modules, writable};
 use gauntlet_protocol::region::{BULK_OFFSET, header};
 use gauntlet_protocol::stream::{self, Channel};
 use gauntlet_protocol::{ChildExit, ExecReport, ExecRequest, Phase, Response};
@@ -25,11 +25,16 @@ const BOUND: &[&str] = &["proc", "sys", "dev", "tmp", "run"];
 pub fn run(request: &ExecRequest, parameters: &Parameters, link: &mut Link) -> Result<Response, String> {
     let (program, _) = request.argv.split_first().ok_or("no command")?;
     link.note(Phase::Setup, program);
+    if let Some(outcome) = modules::load(&request.modules, link)? {
+        return Err(format!("{outcome:?}"));
+    }
+    let disk = request.disk.as_ref().map(|disk| disk::prepare(disk, link)).transpose()?;
     let root = prepare_root(request, parameters, link)?;
     // As after any boot. A kernel without networking has none, and whoever needs it says so.
     let _ = gauntlet_guest::interface::raise("lo");
     let (taint_before, started) = (taint(), monotonic_ns());
     let mut command = prepare(request, root);
+    command.envs(disk.iter().flat_map(|disk| disk.variables.clone()));
     let mut sink = Sink::new(link.region());
     let mut pipes = Vec::new();
     if request.terminal {
@@ -75,9 +80,6 @@ fn prepare_root(
     parameters: &Parameters,
     link: &Link,
 ) -> Result<Option<&'static str>, String> {
-    if let Some(outcome) = modules::load(&request.modules, link)? {
-        return Err(format!("{outcome:?}"));
-    }
     match (&request.root, request.host_root) {
         (_, true) => {
             let place = parameters.region.filter(|_| link.is_region());
