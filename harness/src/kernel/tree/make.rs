@@ -139,11 +139,14 @@ impl Make<'_> {
         self.with_cache(call).arguments(words)
     }
 
-    /// Through ccache, where it is installed and nobody chose a compiler by its path.
+    /// Through ccache, where it is installed, not switched off (ccache(1), CCACHE_DISABLE), and nobody chose a compiler
+    /// by its path.
     fn with_cache(&self, call: Call) -> Call {
+        if self.recipe.variables.contains_key("CC") || std::env::var_os("CCACHE_DISABLE").is_some() {
+            return call;
+        }
         let version = Call::new("ccache", &self.source).argument("--version");
-        let present = self.programs.run(&version).is_ok_and(|finished| finished.success);
-        if !present || self.recipe.variables.contains_key("CC") {
+        if !self.programs.run(&version).is_ok_and(|finished| finished.success) {
             return call;
         }
         // By the dependencies that the kernel's make has written anyway: no second run of the preprocessor.

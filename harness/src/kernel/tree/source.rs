@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// Subject of the commit that holds the files as they are.
 const UNCOMMITTED: &str = "gauntlet: the files as they are";
 
+/// The user's hooks are for the user's own work; files are checked out by every CPU (git-config(1), checkout.workers).
+const SETTINGS: [&str; 4] = ["-c", "core.hooksPath=/dev/null", "-c", "checkout.workers=0"];
+
 /// One state of a git tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -177,8 +180,7 @@ impl<'a> Repository<'a> {
     }
 
     fn call(&self, arguments: &[&str]) -> Call {
-        // The user's hooks are for the user's own work.
-        Call::new("git", &self.directory).arguments(["-c", "core.hooksPath=/dev/null"]).arguments(arguments)
+        Call::new("git", &self.directory).arguments(SETTINGS).arguments(arguments)
     }
 
     fn git<const N: usize>(&self, arguments: [&str; N]) -> Result<String> {
@@ -191,7 +193,11 @@ impl<'a> Repository<'a> {
             return Ok(finished.stdout.trim().to_owned());
         }
         let reason = finished.stderr.lines().next().unwrap_or("no reason given").to_owned();
-        let verb = call.arguments.get(2).map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
+        let verb = call
+            .arguments
+            .get(SETTINGS.len())
+            .map(|verb| verb.to_string_lossy().into_owned())
+            .unwrap_or_default();
         Err(Error::infra(format!("git {verb} in {}: {reason}", self.directory.display())))
     }
 }
