@@ -102,7 +102,8 @@ pub fn arguments(
 /// clocks against a starved timer, which on a loaded host may never end.
 pub fn kernel_command_line(machine: &Machine, tsc_khz: Option<u64>, append: &str) -> Result<String, String> {
     let region = machine.region_address()?;
-    let mut line = String::from("console=ttyS0,115200 panic=-1 reboot=t no_timer_check");
+    // Init would wait for a fifth of a second while the kernel asks a mouse what kind it is.
+    let mut line = String::from("console=ttyS0,115200 panic=-1 reboot=t no_timer_check i8042.noaux");
     match (machine.exact, machine.accelerator, tsc_khz) {
         // Virtual nanoseconds: the TSC of icount runs at exactly 1 GHz.
         (Some(_), ..) => line.push_str(" tsc=reliable tsc_early_khz=1000000"),
