@@ -79,6 +79,8 @@ pub enum Accelerator {
 pub struct Deadlines {
     pub boot: Duration,
     pub case: Duration,
+    /// How long a machine goes on after its case has passed; not scaled.
+    pub linger: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -162,6 +162,7 @@ fn damaged_regions_never_panic_the_host_and_never_become_a_pass() {
             elapsed: Duration::from_secs(1),
             starved: Duration::ZERO,
             required: Duration::from_secs(1),
+            afterwards: None,
         };
         let verdict = judge_case(&answer).evidence.verdict;
         assert!(!damaged || verdict > Verdict::Pass, "{:?} became {verdict}", answer.response);

@@ -73,7 +73,8 @@ async fn median(sessions: &[Arc<Session>], cases: usize) -> f64 {
 
 /// Seconds for so many cases on each kernel, the kernels side by side.
 async fn round(sessions: &[Arc<Session>], count: usize) -> f64 {
-    let policy = CasePolicy { seed: 1, deadline: Duration::from_secs(30), retries: 2 };
+    let policy =
+        CasePolicy { seed: 1, deadline: Duration::from_secs(30), retries: 2, linger: Duration::ZERO };
     let slots = Arc::new(Semaphore::new(2));
     let cases = plan::select(&[], &[]).expect("the catalogue");
     // Evenly through the catalogue, so that every suite has its share.

@@ -54,6 +54,7 @@ const CASES: &[Case] = &[
     by_module("oopses_for_real", kernel::oops),
     by_module("hits_a_bug", kernel::bug),
     by_module("warns_once_twice", kernel::warn_once_twice),
+    by_module("crashes_when_it_has_ended", kernel::crash_afterwards),
     by_module("locks_up_softly", kernel::lock_up_softly),
     by_module("stalls_rcu", kernel::stall_rcu),
     by_module("hangs_a_task", kernel::hang_a_task),

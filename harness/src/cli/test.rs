@@ -2,7 +2,7 @@
 
 use super::testing::{self, Request};
 use super::{Globals, MachineFlags};
-use crate::config::Config;
+use crate::config::{Config, Span};
 use crate::plan::{self, PlannedCase};
 use crate::run::repeat::Repeat;
 use crate::{Error, Result, ui};
@@ -42,6 +42,10 @@ pub struct Args {
 
     #[command(flatten)]
     repeat: RepeatFlags,
+
+    /// Let a machine go on for so long after its case has passed, for a kernel that crashes only then
+    #[arg(long, value_name = "TIME")]
+    linger: Option<Span>,
 
     /// Show the cases that would run, and what each holds the kernel to
     #[arg(short, long)]
@@ -94,7 +98,10 @@ impl RepeatFlags {
 }
 
 pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
-    let config = globals.config(&args.machine)?;
+    let mut config = globals.config(&args.machine)?;
+    if let Some(linger) = args.linger {
+        config.deadlines.linger = linger.0;
+    }
     let repeat = args.repeat.resolve(&config)?;
     let cases = cases(&args, &config)?;
     if args.list {

@@ -42,7 +42,7 @@ knobs! {
     }
 }
 
-knobs! { RawDeadlines { boot: Span, case: Span } }
+knobs! { RawDeadlines { boot: Span, case: Span, linger: Span } }
 
 knobs! { RawCache { size: Size, age: Span } }
 

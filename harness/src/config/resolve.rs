@@ -44,7 +44,11 @@ fn complete(raw: Raw, host_cpus: usize) -> Option<Config> {
             accelerator: machine.accelerator?,
             append: machine.append?,
         },
-        deadlines: Deadlines { boot: deadlines.boot?.0, case: deadlines.case?.0 },
+        deadlines: Deadlines {
+            boot: deadlines.boot?.0,
+            case: deadlines.case?.0,
+            linger: deadlines.linger?.0,
+        },
         cache: CacheLimits { size: cache.size?, age: cache.age?.0 },
         perf: Perf {
             workloads: perf.workloads?,

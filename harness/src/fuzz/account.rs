@@ -117,6 +117,7 @@ mod tests {
             elapsed,
             starved: Duration::ZERO,
             required: elapsed,
+            afterwards: None,
         }
     }
 

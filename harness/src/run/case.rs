@@ -4,7 +4,7 @@ use super::judge::{Judged, judge_provoking};
 use crate::kernel::modules::ModuleFile;
 use crate::kernel::needs::{self, KernelFacts};
 use crate::plan::PlannedCase;
-use crate::session::{Answer, Attachments, Failure, GuestOptions, Session};
+use crate::session::{Answer, Attachments, Failure, Guest, GuestOptions, Session};
 use gauntlet_guest::FileNeed;
 use gauntlet_protocol::message::encode;
 use gauntlet_protocol::{Attachment, CaseRequest, Request, Response};
@@ -19,6 +19,8 @@ pub struct CasePolicy {
     pub deadline: Duration,
     /// Further attempts after infrastructure trouble.
     pub retries: u32,
+    /// Host time for which a machine goes on after its case has passed.
+    pub linger: Duration,
 }
 
 /// Time beyond a case's own deadline that the host waits for the agent to say so.
@@ -33,11 +35,22 @@ pub async fn run_case(
     planned: &PlannedCase,
     policy: &CasePolicy,
 ) -> TestResult {
+    answer_case(session, kernel, planned, policy).await.result().await
+}
+
+/// The same, but gives back the case as soon as it has answered: what is left is to linger, which takes time and hardly
+/// a CPU.
+pub async fn answer_case<'a>(
+    session: &'a Session,
+    kernel: &'a str,
+    planned: &'a PlannedCase,
+    policy: &'a CasePolicy,
+) -> Answered<'a> {
     let started = Instant::now();
     let mut attempt = 1;
     loop {
-        let (judged, answer) = match attempt_case(session, planned, policy, attempt).await {
-            Ok(answer) => (judge_provoking(&answer, planned.case.splats), Some(answer)),
+        let (judged, end) = match attempt_case(session, planned, policy, attempt).await {
+            Ok((guest, answer)) => (judge_provoking(&answer, planned.case.splats), Some((guest, answer))),
             Err(failure) => (unanswered(failure), None),
         };
         if judged.evidence.verdict == Verdict::Infra && attempt <= policy.retries {
@@ -46,9 +59,39 @@ pub async fn run_case(
             continue;
         }
         let subject = Subject { session, kernel, planned, policy, attempts: attempt, started };
-        let mut result = subject.result(judged, answer);
+        let lingers = judged.evidence.verdict == Verdict::Pass
+            && !policy.linger.is_zero()
+            && session.options.machine.exact.is_none();
+        let (guest, answer) = end.unzip();
+        return Answered { subject, judged, answer, lingering: guest.filter(|_| lingers) };
+    }
+}
+
+/// A case that has answered.
+#[derive(Debug)]
+pub struct Answered<'a> {
+    subject: Subject<'a>,
+    judged: Judged,
+    answer: Option<Answer>,
+    /// The machine, if it is to go on.
+    lingering: Option<Guest>,
+}
+
+impl Answered<'_> {
+    pub fn lingers(&self) -> bool {
+        self.lingering.is_some()
+    }
+
+    /// Lets the machine linger where it is to, judges again if something happened, and tells the result.
+    pub async fn result(mut self) -> TestResult {
+        let Subject { session, planned, policy, .. } = self.subject;
+        if let (Some(mut guest), Some(answer)) = (self.lingering.take(), &mut self.answer) {
+            guest.linger(policy.linger, answer).await;
+            self.judged = judge_provoking(answer, planned.case.splats);
+        }
+        let mut result = self.subject.result(self.judged, self.answer);
         result.console = session.annotate(std::mem::take(&mut result.console)).await;
-        return result;
+        result
     }
 }
 
@@ -63,7 +106,7 @@ async fn attempt_case(
     planned: &PlannedCase,
     policy: &CasePolicy,
     attempt: u32,
-) -> Result<Answer, Failure> {
+) -> Result<(Guest, Answer), Failure> {
     let required = policy.deadline.mul_f64(session.slowness());
     let deadline = required * 4u32.saturating_pow(attempt - 1);
     let Luggage { attachments, files, modules } = pack(session, planned).await?;
@@ -80,7 +123,7 @@ async fn attempt_case(
         return Err(Failure::infra("the case's files do not fit the shared region"));
     }
     let answer = guest.request(&request, deadline + GRACE.mul_f64(session.slowness())).await;
-    Ok(Answer { required, ..answer })
+    Ok((guest, Answer { required, ..answer }))
 }
 
 /// What travels with a case.
@@ -144,6 +187,7 @@ async fn pack(session: &Session, planned: &PlannedCase) -> Result<Luggage, Failu
     Ok(luggage)
 }
 
+#[derive(Debug)]
 struct Subject<'a> {
     session: &'a Session,
     kernel: &'a str,

@@ -67,6 +67,7 @@ pub fn judge_provoking(answer: &Answer, expected: &[Complaint]) -> Judged {
         }
         Err(death) => evidence.push(death_evidence(death, answer, &splats)),
     }
+    evidence.extend(answer.afterwards.iter().map(|death| afterwards_evidence(death, answer, &splats)));
     let splat = splats.first().map(|splat| splat.title.clone());
     // A splat explains a crash better than the reset that followed it: the first of equals counts.
     let worst = judge(&evidence).verdict;
@@ -167,6 +168,16 @@ fn was_starved(answer: &Answer) -> bool {
     answer.starved * 4 >= answer.elapsed && served < answer.required
 }
 
+/// The same of a machine that had answered; only what cannot be said of both is another.
+fn afterwards_evidence(death: &Death, answer: &Answer, splats: &[Splat]) -> Evidence {
+    match death {
+        Death::Ended(Ended::PoweredOff) => {
+            Evidence::new(Verdict::Error, "the guest switched itself off after the case had passed")
+        }
+        _ => death_evidence(death, answer, splats),
+    }
+}
+
 fn death_evidence(death: &Death, answer: &Answer, splats: &[Splat]) -> Evidence {
     let doing = answer.flight.as_ref().and_then(|flight| flight.phase).map_or("", |phase| phase.as_str());
     match death {
@@ -222,6 +233,7 @@ mod tests {
             elapsed: Duration::from_secs(1),
             starved: Duration::ZERO,
             required: Duration::from_secs(1),
+            afterwards: None,
         }
     }
 
@@ -248,6 +260,17 @@ mod tests {
         assert_eq!(verdict_of(Ok(killed), ""), Verdict::Error);
         let splat = "[    1.000000] WARNING: CPU: 0 PID: 1 at mm/memfd.c:10 foo+0x1/0x2\n";
         assert_eq!(verdict_of(Ok(passed()), splat), Verdict::Crash);
+    }
+
+    #[test]
+    fn a_pass_does_not_outlast_its_machine() {
+        let passed = || Response::Case(report(Outcome::Pass, ChildExit::Exited(0)));
+        let after = |ended| Answer { afterwards: Some(Death::Ended(ended)), ..answer(Ok(passed()), "") };
+        let verdict = |ended| judge_case(&after(ended)).evidence.verdict;
+        assert_eq!(verdict(Ended::Reset), Verdict::Crash);
+        assert_eq!(verdict(Ended::PoweredOff), Verdict::Error);
+        let exit = Exit { code: None, signal: Some(9) };
+        assert_eq!(verdict(Ended::Qemu { exit, stderr: None }), Verdict::Infra);
     }
 
     #[test]

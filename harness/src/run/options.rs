@@ -29,5 +29,10 @@ fn machine(config: &Config, best: Accelerator) -> Machine {
 
 /// How every case of the run is run.
 pub fn case_policy(config: &Config) -> CasePolicy {
-    CasePolicy { seed: config.seed, deadline: config.deadlines.case, retries: config.retries }
+    CasePolicy {
+        seed: config.seed,
+        deadline: config.deadlines.case,
+        retries: config.retries,
+        linger: config.deadlines.linger,
+    }
 }

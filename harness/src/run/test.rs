@@ -1,6 +1,6 @@
 //! The selftests: kernels × cases, one clone each.
 
-use super::case::{CasePolicy, run_case};
+use super::case::{CasePolicy, answer_case};
 use super::kernels::{NamedKernel, Unbuilt, kernel_info};
 use super::programs::Broken;
 use super::repeat::{Repeat, Round};
@@ -16,7 +16,7 @@ use crate::session::{Host, Session, SessionOptions};
 use gauntlet_results::{Event, TestResult, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 /// Everything a test run needs, checked.
@@ -41,7 +41,12 @@ pub struct TestRun {
     pub interrupt: Interrupt,
     /// Whether any case has failed so far.
     pub failed: AtomicBool,
+    /// Machines that linger, beside those at work.
+    pub lingering: Semaphore,
 }
+
+/// Machines that linger for each at work: they need no CPU, but memory.
+pub const LINGERING: usize = 4;
 
 impl TestRun {
     /// Digest of everything that shapes the results: an interrupted run is gone on with only when it is equal.
@@ -120,8 +125,7 @@ impl TestRun {
                 }
                 let (this, session, sink) = (Arc::clone(&self), Arc::clone(session), Arc::clone(&sink));
                 running.spawn(async move {
-                    this.run_one((index, round), &session, &planned, &sink).await;
-                    drop(slot);
+                    this.run_one((index, round), &session, &planned, (slot, &sink)).await;
                 });
             }
             // Whether to go on is known only when the round is over.
@@ -226,13 +230,22 @@ impl TestRun {
         (index, round): (usize, Round),
         session: &Session,
         planned: &PlannedCase,
-        sink: &Sink,
+        (slot, sink): (OwnedSemaphorePermit, &Sink),
     ) {
         let kernel = &self.kernels[index].name;
         sink.send(Event::CaseStarted { kernel: kernel.clone(), case: planned.name() });
         let policy = CasePolicy { seed: self.repeat.seeds[round.seed], ..self.policy.clone() };
+        let result = async {
+            let answered = answer_case(session, kernel, planned, &policy).await;
+            if !answered.lingers() {
+                return answered.result().await;
+            }
+            let _place = self.lingering.acquire().await;
+            drop(slot);
+            answered.result().await
+        };
         let result = tokio::select! {
-            result = run_case(session, kernel, planned, &policy) => result,
+            result = result => result,
             () = self.interrupt.wait() => return,
         };
         let result = self.with_expectation(result);

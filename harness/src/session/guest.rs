@@ -181,7 +181,25 @@ impl Guest {
         let _ = self.read_console(&mut console);
         let flight = FlightRecord::decode(&self.vm.region.read(0..word::NAME + word::NAME_CAPACITY));
         let starved = self.vm.starvation().saturating_sub(starved_before);
-        Answer { response, console, flight, elapsed: started.elapsed(), starved, required: deadline }
+        let elapsed = started.elapsed();
+        Answer { response, console, flight, elapsed, starved, required: deadline, afterwards: None }
+    }
+
+    /// Lets the machine go on for so long after an answer, and adds what happens then to the answer.
+    pub async fn linger(&mut self, duration: Duration, answer: &mut Answer) {
+        let started = Instant::now();
+        while answer.afterwards.is_none() && started.elapsed() < duration {
+            let happening = tokio::time::timeout(GLANCE, self.vm.next()).await;
+            answer.afterwards = match happening {
+                Ok(Ok(Happening::Ended(ended))) => Some(Death::Ended(ended)),
+                Ok(Ok(Happening::Parked)) => Some(Death::Ended(Ended::Reset)),
+                Ok(Ok(Happening::AgentBytes(_))) | Err(_) => None,
+                Ok(Err(error)) => Some(Death::Host(error.to_string())),
+            };
+            if let Err(death) = self.read_console(&mut answer.console) {
+                answer.afterwards = Some(death);
+            }
+        }
     }
 
     /// Sends a request whose command has the serial port as its terminal, and connects our own terminal to it.

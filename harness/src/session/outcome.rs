@@ -75,6 +75,8 @@ pub struct Answer {
     pub starved: Duration,
     /// How long the machine must have been able to run for its silence to mean something.
     pub required: Duration,
+    /// How the machine ended after it had answered, when it was watched for longer.
+    pub afterwards: Option<Death>,
 }
 
 #[cfg(test)]

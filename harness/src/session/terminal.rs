@@ -25,6 +25,7 @@ pub(super) async fn converse(guest: &mut Guest, request: &Request, deadline: Dur
         elapsed: started.elapsed(),
         starved: Duration::ZERO,
         required: deadline,
+        afterwards: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every injected fault has its one right verdict.
 
 use crate::support::{fast, fault, judge, policy, ready};
-use gauntlet::run::case::{CasePolicy, run_case};
+use gauntlet::run::case::{CasePolicy, answer_case, run_case};
 use gauntlet::run::judge::judge_case;
 use gauntlet::session::{Death, GuestOptions};
 use gauntlet_protocol::{CaseRequest, Request};
@@ -117,7 +117,7 @@ async fn what_only_watchdogs_or_patience_tell_is_judged_rightly() {
 #[tokio::test]
 async fn every_fault_of_the_table_is_expected_here() {
     // The coin is flaky.rs's.
-    let elsewhere = ["floods_the_console", "flips_a_coin"];
+    let elsewhere = ["floods_the_console", "flips_a_coin", "crashes_when_it_has_ended"];
     for case in gauntlet_guest::faults::SUITE.cases {
         let here = [EXPECTED, ENDLESS, ENDLESS_SLOW, WATCHED_SLOW]
             .concat()
@@ -137,6 +137,22 @@ async fn a_warning_that_is_said_once_is_said_in_every_clone() {
         assert_eq!(result.verdict, Verdict::Crash, "{}", result.reason);
         assert_eq!(gauntlet::crash::scan(result.console.as_bytes()).len(), 1, "{}", result.console);
     }
+}
+
+/// It comes a second after the answer: only a machine that lingers can tell.
+#[tokio::test]
+async fn a_crash_after_the_end_is_seen_by_who_lingers() {
+    let Some(ready) = ready(fast()).await else { return };
+    let late = fault("crashes_when_it_has_ended");
+    let lingering = CasePolicy { linger: Duration::from_secs(60), ..policy(Duration::from_secs(20)) };
+    let answered = answer_case(&ready.session, "kernel", &late, &lingering).await;
+    assert!(answered.lingers());
+    let result = answered.result().await;
+    assert_eq!(result.verdict, Verdict::Crash, "{result:?}");
+    assert!(result.reason.contains("too late"), "{}", result.reason);
+    let sound = CasePolicy { linger: Duration::from_millis(100), ..lingering };
+    let result = run_case(&ready.session, "kernel", &fault("passes"), &sound).await;
+    assert_eq!(result.verdict, Verdict::Pass, "{result:?}");
 }
 
 #[tokio::test]

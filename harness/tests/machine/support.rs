@@ -70,7 +70,7 @@ pub fn fault(name: &str) -> PlannedCase {
 }
 
 pub fn policy(deadline: Duration) -> CasePolicy {
-    CasePolicy { seed: 1, deadline, retries: 0 }
+    CasePolicy { seed: 1, deadline, retries: 0, linger: Duration::ZERO }
 }
 
 pub async fn judge(session: &Session, planned: &PlannedCase, deadline: Duration) -> TestResult {

@@ -1,7 +1,7 @@
 //! Faults of the kernel itself, done by kernel code: the init function of a module made by hand.
 
 use super::broken;
-use crate::module::{Code, Data, Donor, Module, Register};
+use crate::module::{Code, Data, Donor, Module, Register, Target};
 use crate::{CaseResult, Context};
 use std::fs;
 
@@ -81,6 +81,23 @@ pub fn hang_a_task(context: &Context) -> CaseResult {
     set("/proc/sys/kernel/hung_task_timeout_secs", "1")?;
     run(context, "fault_hung", |module| {
         module.text.number(Register::Rdi, 5000).call("msleep");
+    })
+}
+
+/// A thread of the kernel's own, which no case can be made to wait for: `msleep(1000); panic("too late")`.
+pub fn crash_afterwards(context: &Context) -> CaseResult {
+    run(context, "fault_afterwards", |module| {
+        let (name, entry) = (module.data.text("too late"), module.data.bytes.len().next_multiple_of(8));
+        module.data.bytes.resize(entry + 8, 0);
+        // mov rdi, [entry]; no argument, any NUMA node; lea rcx, [name]; mov rdi, rax.
+        module.text.with_data(&[0x48, 0x8b, 0x3d], entry);
+        module.text.number(Register::Rsi, 0).number(Register::Rdx, -1);
+        module.text.with_data(&[0x48, 0x8d, 0x0d], name).number(Register::Rax, 0);
+        module.text.call("kthread_create_on_node").raw(&[0x48, 0x89, 0xc7]).call("wake_up_process");
+        module.text.number(Register::Rax, 0).leave();
+        module.data.point(entry, Target::Text(module.text.here()));
+        module.text.enter().number(Register::Rdi, 1000).call("msleep");
+        module.text.address(Register::Rdi, name).number(Register::Rax, 0).call("panic");
     })
 }
 
