@@ -26,6 +26,8 @@ struct Test {
     command: String,
     arguments: Vec<String>,
     log: String,
+    /// Exit statuses, as texts; -1 of a test that kirk ended.
+    retval: Vec<String>,
     /// Seconds.
     duration: f64,
 }
@@ -72,10 +74,14 @@ fn outcome(entry: Entry) -> Result<Outcome, String> {
     };
     let log = entry.test.log;
     let said = log.lines().find(|line| !word.is_empty() && line.contains(word));
+    let said = said.map_or((*otherwise).to_owned(), |line| line.trim().to_owned());
+    // kirk counts a program that is not there as a failed test; the kernel has not been asked.
+    let status = entry.test.retval.first().map_or("", String::as_str);
+    let never_ran = *verdict == Verdict::Fail && ["126", "127"].contains(&status);
     let seconds = entry.test.duration;
     Ok(Outcome {
-        verdict: *verdict,
-        reason: said.map_or((*otherwise).to_owned(), |line| line.trim().to_owned()),
+        verdict: if never_ran { Verdict::Error } else { *verdict },
+        reason: if never_ran { format!("exit status {status}: the program cannot be run") } else { said },
         output: format!("$ {} {}\n{log}", entry.test.command, entry.test.arguments.join(" ")),
         duration_ms: if seconds.is_finite() && seconds > 0.0 { (seconds * 1000.0) as u64 } else { 0 },
         test: entry.test_fqn,
@@ -117,6 +123,28 @@ mod tests {
         );
         assert_eq!(read.results[1].duration_ms, 1500);
         assert!(read.results[1].output.starts_with("$ memfd_create01 -i 2\n"), "{}", read.results[1].output);
+    }
+
+    /// Written by kirk 4.2.0, which ran programs that print what LTP's print; of its environment much is cut.
+    #[test]
+    fn a_report_that_kirk_wrote_is_read() {
+        let read = read(include_str!("testdata/real-kirk.json")).unwrap();
+        let said: Vec<(&str, Verdict)> =
+            read.results.iter().map(|one| (one.test.as_str(), one.verdict)).collect();
+        assert_eq!(
+            said,
+            [
+                ("memfd01", Verdict::Pass),
+                ("renameat202", Verdict::Fail),
+                ("bpf_prog01", Verdict::Skip),
+                ("kexec01", Verdict::Error),
+                ("sleeps01", Verdict::Error),
+                ("warns01", Verdict::Error),
+                ("missing01", Verdict::Error),
+            ]
+        );
+        assert_eq!(read.results[6].reason, "exit status 127: the program cannot be run");
+        assert_eq!(read.results[4].duration_ms, 3008);
     }
 
     #[test]
