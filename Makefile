@@ -99,7 +99,7 @@ packages:
 	[ $${#wished[@]} -eq 0 ] || install "$${wished[@]}" || echo "going on without: $${wished[*]}" >&2
 
 # What building a kernel and its selftests takes, and a kernel to build.
-tree-packages := git flex bison bc libelf-dev libssl-dev libcap-dev libfuse-dev pkg-config fuse3 rsync python3-minimal linux-source-6.1
+tree-packages := git flex bison bc libelf-dev libssl-dev libcap-dev libfuse-dev pkg-config fuse3 rsync python3-minimal clang lld llvm linux-source-6.1
 
 tree-packages:
 	missing=()

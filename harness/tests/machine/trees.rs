@@ -19,7 +19,7 @@ type Step = (&'static str, fn(&Linux));
 #[test]
 fn a_developers_day() {
     let Some(linux) = Linux::ready() else { return };
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
         ("the same revision is built once", built_once),
         ("kselftest: a verdict per subtest, KUnit: one per case", own_tests),
         ("make test names the seal case", make_test),
@@ -27,6 +27,7 @@ fn a_developers_day() {
         ("Ctrl-C", stopped),
         ("a series", series),
         ("a bisection", bisection),
+        ("other compilers", other_compilers),
     ];
     let wanted = std::env::var("GAUNTLET_STEPS").unwrap_or_default();
     for (name, step) in steps.into_iter().filter(|(name, _)| name.contains(&wanted)) {
@@ -192,4 +193,15 @@ fn bisection(linux: &Linux) {
     let found = said.lines().find(|line| line.starts_with("first with the new behaviour"));
     assert!(found.is_some_and(|line| line.ends_with("change 4")), "{said}");
     assert!(said.contains("% sure after"), "{said}");
+}
+
+/// By the words of the kernel's make (Documentation/kbuild/llvm.rst); the kernel says what it was built with.
+fn other_compilers(linux: &Linux) {
+    for (variable, name) in [("CROSS_COMPILE=x86_64-linux-gnu-", "x86_64-linux-gnu-gcc"), ("LLVM=1", "clang")]
+    {
+        let spec = format!("{},{variable}", linux.spec("@base", "tiny"));
+        let output = linux.gauntlet(&["exec", "-k", &spec, "--", "cat", "/proc/version"]).output().unwrap();
+        let said = text(&output);
+        assert!(code(&output) == 0 && said.contains(name), "{variable}: {said}");
+    }
 }
