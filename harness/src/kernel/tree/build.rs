@@ -53,7 +53,7 @@ impl Builder<'_> {
         let scratch = self.cache.scratch()?;
         let snapshot = repository.snapshot(spec.revision.as_deref(), &scratch.path)?;
         let compiler = self.compiler(&repository.directory)?;
-        let key = digest(&format!("{} {:?} {compiler}", snapshot.tree, self.recipe));
+        let key = digest(&format!("{} {} {compiler}", snapshot.tree, self.recipe.identity()));
         let relative = format!("kernels/tree-{}", &key[..20]);
         let path = self
             .cache
@@ -71,7 +71,7 @@ impl Builder<'_> {
         (self.progress)(&format!("checking out {}", repository.subject(snapshot)));
         let workshop = Workshop::open(repository, snapshot, self.cache)?;
         // One directory per configuration: going to and fro between two must not compile everything again.
-        let folder = format!("build-{}", &digest(&format!("{:?}", self.recipe))[..12]);
+        let folder = format!("build-{}", &digest(&self.recipe.identity())[..12]);
         let output = workshop.source.with_file_name(&folder);
         std::fs::create_dir_all(&output).map_err(|error| unwritable(&output, error))?;
         let make = Make {

@@ -81,7 +81,7 @@ impl Make<'_> {
     fn stamp(&self) -> Result<String> {
         let call = Call::new("git", &self.source).arguments(["ls-files", "--stage", "--"]);
         let listed = self.programs.run(&call.arguments(KCONFIG_FILES))?;
-        Ok(digest(&format!("{:?} {}", self.recipe, listed.stdout)))
+        Ok(digest(&format!("{} {}", self.recipe.identity(), listed.stdout)))
     }
 
     fn merge(&self) -> Result<()> {

@@ -77,6 +77,16 @@ impl Recipe {
         Ok(Recipe { base, fragments, variables })
     }
 
+    /// All of it as a text, for digests: a fragment of the user's counts by what it says, not by where it lies.
+    pub fn identity(&self) -> String {
+        let mut recipe = self.clone();
+        let of_users = |name: &str| FRAGMENTS.iter().all(|(known, _)| *known != name);
+        for fragment in recipe.fragments.iter_mut().filter(|fragment| of_users(&fragment.name)) {
+            fragment.name.clear();
+        }
+        format!("{recipe:?}")
+    }
+
     /// What make builds: of a configuration that is a build bot's, everything.
     pub fn target(&self) -> &'static str {
         let is_tiny = self.fragments.first().is_some_and(|fragment| fragment.name == "tiny");
@@ -197,6 +207,19 @@ mod tests {
         assert_eq!((names(&unnamed), unnamed.target()), (vec!["tiny", "base"], "bzImage"));
         assert_eq!(names(&recipe("tree:.,config=tiny+kcov").unwrap()), ["tiny", "base", "kcov"]);
         assert_eq!(names(&recipe("tree:.,config=tiny+base+kcov+kcov").unwrap()), ["tiny", "base", "kcov"]);
+    }
+
+    #[test]
+    fn a_fragment_of_the_users_counts_by_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let [here, there] = ["here.config", "there.config"].map(|name| folder.path().join(name));
+        std::fs::write(&here, "CONFIG_A=y\n").unwrap();
+        std::fs::write(&there, "CONFIG_A=y\n").unwrap();
+        let identity =
+            |path: &Path| recipe(&format!("tree:.,config=tiny+{}", path.display())).unwrap().identity();
+        assert_eq!(identity(&here), identity(&there));
+        std::fs::write(&there, "CONFIG_A=n\n").unwrap();
+        assert_ne!(identity(&here), identity(&there));
     }
 
     #[test]
