@@ -91,6 +91,7 @@ pub struct Session {
     template: Template,
     description: Description,
     modules: modules::Modules,
+    library: debug::Library,
 }
 
 impl Session {
@@ -224,7 +225,7 @@ impl Session {
     /// A console with files and lines of the source in its splats, where the kernel's debugging information is at
     /// hand.
     pub async fn annotate(&self, console: String) -> String {
-        debug::annotate(&self.kernel, console).await
+        debug::annotate(&self.library, &self.kernel, console).await
     }
 
     fn symbols_path(&self) -> PathBuf {

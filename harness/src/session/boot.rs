@@ -1,5 +1,6 @@
 //! From a kernel image to a template.
 
+use super::debug::Library;
 use super::failure::Failure;
 use super::host::Host;
 use super::modules::Modules;
@@ -55,8 +56,8 @@ pub(super) async fn prepare(
     let description = serde_json::from_value(template.description.clone())
         .map_err(|error| Failure::infra(format!("a template of another version: {error}")))?;
     let (host, kernel, options) = (Arc::clone(host), kernel.clone(), options.clone());
-    let modules = Modules::default();
-    Ok(Session { host, kernel, options, boot, _stub: stub, template, description, modules })
+    let (modules, library) = (Modules::default(), Library::default());
+    Ok(Session { host, kernel, options, boot, _stub: stub, template, description, modules, library })
 }
 
 /// The kernel with the initial RAM disk.

@@ -4,24 +4,43 @@ use crate::crash::{DebugInfo, scan};
 use crate::kernel::KernelBuild;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The console with files and lines behind the frames of its splats, as far as vmlinux and modules tell. Reading
-/// these takes seconds: only a console with a splat is worth them.
-pub(super) async fn annotate(kernel: &KernelBuild, console: String) -> String {
+/// What was read for earlier consoles. Reading takes seconds, so it is done once, and only for a console with a splat.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Library(Arc<Mutex<Read>>);
+
+#[derive(Debug, Default)]
+struct Read {
+    info: DebugInfo,
+    files: BTreeSet<PathBuf>,
+}
+
+impl Read {
+    fn add(&mut self, file: PathBuf) {
+        if self.files.contains(&file) {
+            return;
+        }
+        if let Err(error) = self.info.add(&file) {
+            tracing::warn!("no lines of source from {}: {error:#}", file.display());
+        }
+        self.files.insert(file);
+    }
+}
+
+/// The console with files and lines behind the frames of its splats, as far as vmlinux and modules tell.
+pub(super) async fn annotate(library: &Library, kernel: &KernelBuild, console: String) -> String {
     let modules = modules_of(&console);
     let Some(vmlinux) = kernel.debug.clone().filter(|_| modules.is_some()) else { return console };
     let tree = kernel.modules.clone();
-    let unannotated = console.clone();
+    let (unannotated, library) = (console.clone(), library.clone());
     let annotated = tokio::task::spawn_blocking(move || {
-        let mut info = DebugInfo::default();
+        // Who finds it locked would read the same.
+        let mut read = library.0.lock().unwrap_or_else(PoisonError::into_inner);
         let modules = modules.unwrap_or_default();
         let files = tree.iter().flat_map(|tree| files_of(tree, &modules)).chain([vmlinux]);
-        for file in files {
-            if let Err(error) = info.add(&file) {
-                tracing::warn!("no lines of source from {}: {error:#}", file.display());
-            }
-        }
-        info.annotate(&console)
+        files.for_each(|file| read.add(file));
+        read.info.annotate(&console)
     });
     annotated.await.unwrap_or(unannotated)
 }
