@@ -22,6 +22,8 @@ const COMPLAINTS: &[(u64, &str)] = &[
 const SOFT_LOCKUP: u64 = 1 << 14;
 /// Taint bits that a complaint which was provoked on purpose leaves: oops and warning.
 const PROVOKED: u64 = 1 << 7 | 1 << 9;
+/// The one that KASAN leaves: a bad page (mm/kasan/report.c, end_report).
+const PROVOKED_KASAN: u64 = 1 << 5;
 
 /// A judged case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +47,7 @@ pub fn judge_provoking(answer: &Answer, expected: &[Complaint]) -> Judged {
     match &answer.response {
         Ok(Response::Case(report)) => {
             let stalled = splats.iter().any(|splat| splat.kind.is_stall()) && was_starved(answer);
-            let forgiven =
-                if provoked.is_empty() { 0 } else { PROVOKED } | if stalled { SOFT_LOCKUP } else { 0 };
+            let forgiven = left_by(&provoked) | if stalled { SOFT_LOCKUP } else { 0 };
             evidence.extend(memory_evidence(report, &oom_killed));
             evidence.extend(report_evidence(report, answer, forgiven));
             if report.outcome == Outcome::Pass && provoked.is_empty() && !expected.is_empty() {
@@ -97,6 +98,13 @@ fn is_expected(splat: &Splat, expected: &[Complaint]) -> bool {
     expected
         .iter()
         .any(|complaint| splat.title.starts_with(complaint.title) && complaint.through.is_none_or(passes))
+}
+
+/// Taint bits that these complaints leave rightly.
+fn left_by(provoked: &[Splat]) -> u64 {
+    let kasan = provoked.iter().any(|splat| splat.title.starts_with("KASAN:"));
+    let any = if provoked.is_empty() { 0 } else { PROVOKED };
+    any | if kasan { PROVOKED_KASAN } else { 0 }
 }
 
 /// Whether a machine that this complaint ended did what the case promised.
@@ -379,6 +387,22 @@ mod tests {
         assert_eq!(provoking(Outcome::Pass, &more, BAD_ACCESS).verdict, Verdict::Crash);
         let failed = Outcome::Fail { message: "nothing stopped it".into() };
         assert_eq!(provoking(failed, PROVOKED_OOPS, BAD_ACCESS).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_bad_page_is_kasans_to_leave_and_nobody_elses() {
+        let kasan = "[    4.100000] BUG: KASAN: stack-out-of-bounds in lkdtm_CORRUPT_STACK+0x2e/0x30\n\
+                     [    4.100100] Write of size 8 at addr ffffc9000021fc30 by task case/81\n";
+        let expected = [Complaint { title: "KASAN: stack-out-of-bounds", through: None, may_end: true }];
+        let judged = |console: &str, expected: &[Complaint]| {
+            let passed = report(Outcome::Pass, ChildExit::Exited(0));
+            let tainted = Response::Case(CaseReport { taint_after: 1 << 5, ..passed });
+            judge_provoking(&answer(Ok(tainted), console), expected).evidence.verdict
+        };
+        assert_eq!(judged(kasan, &expected), Verdict::Pass);
+        let tainted = CaseReport { taint_after: 1 << 5, ..report(Outcome::Pass, ChildExit::Exited(0)) };
+        let oops = judge_provoking(&answer(Ok(Response::Case(tainted)), PROVOKED_OOPS), BAD_ACCESS);
+        assert_eq!(oops.evidence.verdict, Verdict::Crash);
     }
 
     #[test]
