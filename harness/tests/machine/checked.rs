@@ -31,6 +31,13 @@ fn kasan_lockdep_and_lkdtm_speak_for_themselves() {
     let (code, said) = run(output);
     assert_eq!(code, 0, "a sound kernel: {said}");
     assert!(!said.contains("missing config symbol: CONFIG_LKDTM"), "{said}");
+    let all = linux.last_results();
+    let provoked = all.iter().find(|one| one.case == "hardening/overwritten_stack_is_noticed").unwrap();
+    assert!(
+        provoked.console.contains("drivers/misc/lkdtm/bugs.c:"),
+        "no line of source: {}",
+        provoked.console
+    );
 }
 
 fn run(output: Output) -> (i32, String) {

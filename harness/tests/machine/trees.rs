@@ -63,11 +63,6 @@ fn built_once(linux: &Linux) {
     assert_eq!(first.stdout, again.stdout);
 }
 
-fn results(linux: &Linux) -> Vec<TestResult> {
-    let store = Store::open(linux.results.path()).unwrap();
-    store.load(&store.find_run("last").unwrap()).unwrap().results
-}
-
 fn own_tests(linux: &Linux) {
     let spec = linux.spec("@base", CONFIG);
     let mut arguments = vec!["test", "-k", &spec];
@@ -76,7 +71,7 @@ fn own_tests(linux: &Linux) {
     let output = linux.gauntlet(&arguments).output().unwrap();
     // Some of them fail in a virtual machine, whoever runs them; that everything has an answer is ours.
     assert!([0, 1].contains(&code(&output)), "{}", text(&output));
-    let all = results(linux);
+    let all = linux.last_results();
     for target in TARGETS {
         let of_target = |one: &&TestResult| one.case.starts_with(&format!("kselftest/{target}:"));
         let passed = all.iter().filter(of_target).filter(|one| one.verdict == Verdict::Pass).count();

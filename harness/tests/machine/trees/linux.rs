@@ -2,6 +2,7 @@
 
 use crate::support::cache;
 use assert_cmd::cargo::cargo_bin;
+use gauntlet_results::{Store, TestResult};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -130,6 +131,11 @@ impl Linux {
         command.args(arguments).args(["--progress", "plain"]);
         self.with_places(&mut command);
         command
+    }
+
+    pub fn last_results(&self) -> Vec<TestResult> {
+        let store = Store::open(self.results.path()).unwrap();
+        store.load(&store.find_run("last").unwrap()).unwrap().results
     }
 
     /// make in the tree, as a user types it.
