@@ -12,6 +12,7 @@ mod blame;
 mod frame;
 mod line;
 mod message;
+mod placement;
 mod prefaces;
 mod report;
 mod rules;
@@ -20,6 +21,7 @@ mod source;
 mod symbols;
 
 pub use frame::{Frame, Source};
+pub use placement::Placement;
 pub use scanner::{Scan, Scanner};
 pub use source::DebugInfo;
 pub use symbols::Symbols;

@@ -47,8 +47,15 @@ pub async fn run(args: Args, globals: &Globals) -> Result<ExitCode> {
     }
     let mut scanner = Scanner::default();
     scanner.push(&console);
-    let Scan { mut splats, dropped, oom_killed } = scanner.finish();
-    splats.iter_mut().for_each(|splat| info.complete(splat));
+    let mut scan = scanner.finish();
+    info.complete(&mut scan);
+    if info.withholds_names(&scan) {
+        eprintln!(
+            "note: the log does not say where the kernel lay (the `Kernel Offset:` of a panic, or a command line with \
+             nokaslr), so addresses keep no names"
+        );
+    }
+    let Scan { splats, dropped, oom_killed, .. } = scan;
     let good = splats.is_empty();
     let report = Report { splats, dropped, oom_killed };
     if globals.json {

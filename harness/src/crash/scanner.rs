@@ -2,6 +2,7 @@
 
 use super::Splat;
 use super::line::{Line, records};
+use super::placement::{Placement, Told};
 use super::prefaces::preface;
 use super::report::Report;
 use super::rules::{Rule, head};
@@ -23,6 +24,8 @@ pub struct Scan {
     pub dropped: u64,
     /// Tasks the out-of-memory killer ended: no fault of the kernel's, but it explains a missing answer.
     pub oom_killed: Vec<String>,
+    /// Where the kernel lay, as far as the log tells.
+    pub placement: Option<Placement>,
 }
 
 /// `------------[ cut here ]------------` and what follows it.
@@ -46,6 +49,7 @@ pub struct Scanner {
     preface: Option<(&'static str, u32)>,
     open: Vec<Report>,
     scan: Scan,
+    told: Told,
     heads: u64,
     fatal: bool,
     panicked: bool,
@@ -94,6 +98,7 @@ impl Scanner {
         for (index, splat) in self.scan.splats.iter_mut().enumerate() {
             splat.secondary = index > 0;
         }
+        self.scan.placement = self.told.placement();
         self.scan
     }
 
@@ -118,6 +123,7 @@ impl Scanner {
             return;
         }
         self.note_oom(record.body);
+        self.told.take(record.body, self.heads);
         match head(record.body) {
             Some(rule) => self.begin(rule, record),
             None => self.go_on(record),

@@ -7,7 +7,7 @@ mod placed;
 
 use super::frame::without_suffix;
 use super::line::records;
-use super::{Frame, Source, Splat, Symbols, scan};
+use super::{Frame, Placement, Scan, Scanner, Source, Symbols};
 use addr2line::Loader;
 use anyhow::{Context, Result, anyhow, bail};
 use object::read::ReadCache;
@@ -85,14 +85,16 @@ impl DebugInfo {
         self
     }
 
-    /// Completes a splat: names for bare addresses, and files and lines as far as they are known.
-    pub fn complete(&self, splat: &mut Splat) {
-        if let Some(at) = &mut splat.at {
-            self.complete_frame(at, 0);
+    /// Completes a log's splats: names for bare addresses, and files and lines as far as they are known.
+    pub fn complete(&self, scan: &mut Scan) {
+        for splat in &mut scan.splats {
+            if let Some(at) = &mut splat.at {
+                self.complete_frame(at, 0, scan.placement);
+            }
+            // A stack holds return addresses: the call is just before.
+            splat.stack.iter_mut().for_each(|frame| self.complete_frame(frame, 1, scan.placement));
+            splat.find_guilty_again();
         }
-        // A stack holds return addresses: the call is just before.
-        splat.stack.iter_mut().for_each(|frame| self.complete_frame(frame, 1));
-        splat.find_guilty_again();
     }
 
     /// The console with files and lines behind the frames of its splats, and before each frame what was inlined
@@ -101,13 +103,15 @@ impl DebugInfo {
         if self.is_empty() {
             return console.to_owned();
         }
-        let splats = scan(console.as_bytes());
+        let mut scanner = Scanner::default();
+        scanner.push(console.as_bytes());
+        let Scan { splats, placement, .. } = scanner.finish();
         let mut text = String::with_capacity(console.len());
         let mut position = 0;
         for line in console.split_inclusive('\n') {
             let inside = splats.iter().any(|splat| splat.range.contains(&position));
             position += line.len() as u64;
-            match inside.then(|| self.annotated(line)).flatten() {
+            match inside.then(|| self.annotated(line, placement)).flatten() {
                 Some(annotated) => text += &annotated,
                 None => text += line,
             }
@@ -115,12 +119,19 @@ impl DebugInfo {
         text
     }
 
+    /// Whether addresses stay without names that these symbols have, because the log does not say where the kernel lay.
+    pub fn withholds_names(&self, scan: &Scan) -> bool {
+        let mut frames = scan.splats.iter().flat_map(|splat| splat.at.iter().chain(&splat.stack));
+        let unknown = scan.placement.is_none() && self.symbols.are_as_linked();
+        unknown && frames.any(|frame| frame.bare_address().is_some())
+    }
+
     /// Nothing is known.
     pub fn is_empty(&self) -> bool {
         self.symbols.is_empty() && self.kernel.is_none() && self.modules.is_empty()
     }
 
-    fn annotated(&self, line: &str) -> Option<String> {
+    fn annotated(&self, line: &str, placement: Option<Placement>) -> Option<String> {
         let content = line.trim_end_matches(['\n', '\r']);
         let body = records(content).last()?.body;
         let (mut frame, back) = match Frame::parse(body) {
@@ -128,7 +139,7 @@ impl DebugInfo {
             None => (Frame::parse(body.strip_prefix("RIP: 0010:")?)?, 0),
         };
         let address = frame.bare_address();
-        self.complete_frame(&mut frame, back);
+        self.complete_frame(&mut frame, back, placement);
         let head = content.strip_suffix(body).unwrap_or_default();
         let (last, inlined) = match frame.source.split_last() {
             Some((last, inlined)) => (format!(" {}:{}", last.file, last.line), inlined),
@@ -145,12 +156,12 @@ impl DebugInfo {
         Some(format!("{text}{content}{name}{last}{}", &line[content.len()..]))
     }
 
-    fn complete_frame(&self, frame: &mut Frame, back: u64) {
+    fn complete_frame(&self, frame: &mut Frame, back: u64, placement: Option<Placement>) {
         if let Some(address) = frame.bare_address()
-            && let Some((symbol, offset)) = self.symbols.lookup(address)
+            && let Some((symbol, offset, module)) = self.symbols.lookup_told(address, placement)
         {
             frame.name(symbol, offset);
-            frame.module = self.symbols.module(address).map(str::to_owned);
+            frame.module = module.map(str::to_owned);
         }
         let code = match &frame.module {
             Some(module) => self.modules.get(&module.replace('-', "_")),

@@ -1,6 +1,10 @@
 //! A kernel's text symbols, by address.
 
+use super::Placement;
 use std::sync::Arc;
+
+/// No function is longer: farther behind a symbol there is something else.
+const MAX_FUNCTION: u64 = 1 << 20;
 
 /// Sorted by address; one name for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +34,35 @@ impl Symbols {
         let after = self.entries.partition_point(|(start, _)| *start <= address);
         let (start, name) = self.entries.get(after.checked_sub(1)?)?;
         Some((name, address - start))
+    }
+
+    /// The symbol that the address on a console lies in, with the offset into it and its module: as these symbols have
+    /// it where the kernel lay elsewhere, and None where nothing tells how far.
+    pub fn lookup_told(
+        &self,
+        address: u64,
+        placement: Option<Placement>,
+    ) -> Option<(&str, u64, Option<&str>)> {
+        let address = address.checked_sub(self.distance(address, placement)?)?;
+        let (name, offset) = self.lookup(address)?;
+        (offset < MAX_FUNCTION).then(|| (name, offset, self.module(address)))
+    }
+
+    /// How far behind its place in this table the kernel lay, and with it this address.
+    fn distance(&self, address: u64, placement: Option<Placement>) -> Option<u64> {
+        let (first, _) = self.entries.first()?;
+        match placement {
+            None => (!self.are_as_linked()).then_some(0),
+            Some(Placement::Linked) => Some(0),
+            Some(Placement::Moved { by, from, last }) if *first == from => (address <= last).then_some(by),
+            Some(Placement::Moved { by, from, .. }) => (from.checked_add(by) == Some(*first)).then_some(0),
+        }
+    }
+
+    /// Whether they are as a build leaves them: only a kernel that runs has modules in its table, and all are where they
+    /// were then.
+    pub fn are_as_linked(&self) -> bool {
+        !self.is_empty() && self.modules.iter().all(|(_, module)| module.is_none())
     }
 
     /// The module that the symbol at or before the address belongs to.
@@ -108,6 +141,33 @@ ffffffffc0206000 t lab_init\t[lab]
         assert_eq!(symbols.module(0xffff_ffff_c020_6010), Some("lab"));
         assert_eq!((symbols.module(0xffff_ffff_8100_0000), symbols.module(1)), (None, None));
         assert_eq!(Symbols::parse("").lookup(1), None);
+    }
+
+    #[test]
+    fn an_address_on_a_console_is_named_as_far_as_it_is_known_where_the_kernel_lay() {
+        let (linked, by) = (0xffff_ffff_8100_0000, 0x2a00_0000);
+        let moved = Some(Placement::Moved { by, from: linked, last: 0xffff_ffff_bfff_ffff });
+        let linked_map =
+            "ffffffff81000000 T _text\nffffffff81000100 T second\nffffffff83200000 t _einittext\n";
+        let map = Symbols::parse(linked_map);
+        let name =
+            |address, placement| map.lookup_told(address, placement).map(|(name, offset, _)| (name, offset));
+        assert_eq!(name(linked + 0x110, Some(Placement::Linked)), Some(("second", 0x10)));
+        assert_eq!(name(linked + by + 0x110, moved), Some(("second", 0x10)));
+        assert_eq!(name(linked + 0x110, None), None, "nothing tells where it lay");
+        assert_eq!(name(linked + 0x110, moved), None, "before the kernel");
+        // As if KASLR had gone so far that a module's address seems to be of the kernel's end.
+        let far = Some(Placement::Moved { by: 0x3d00_0000, from: linked, last: 0xffff_ffff_bfff_ffff });
+        assert_eq!(name(0xffff_ffff_c020_6000, far), None, "a module's");
+        assert_eq!(name(0xffff_ffff_c020_6000, Some(Placement::Linked)), None, "a module's");
+        let other = Some(Placement::Moved { by, from: linked + 0x100_0000, last: u64::MAX });
+        assert_eq!(name(linked + by + 0x110, other), None, "the table is another kernel's");
+
+        let running = Symbols::parse("ffffffffab000000 T _text\nffffffffc0206000 t lab_init\t[lab]\n");
+        for placement in [moved, None] {
+            let found = running.lookup_told(0xffff_ffff_c020_6010, placement);
+            assert_eq!(found, Some(("lab_init", 0x10, Some("lab"))), "{placement:?}");
+        }
     }
 
     proptest! {
