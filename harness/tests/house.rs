@@ -35,6 +35,38 @@ const TABLES: &[&str] = &[];
 /// Functions that are one flat table or one exhaustive match.
 const LONG_FUNCTIONS: &[&str] = &[];
 
+/// What is asked for the time of day, which people and programs set.
+const CALENDARS: &[&str] = &[
+    "SystemTime",
+    "Timestamp::now",
+    "Zoned::now",
+    "ClockId::Realtime",
+    "libc::CLOCK_REALTIME",
+    "gettimeofday",
+];
+
+/// Code that decides or measures: the guest's cases set clocks to test them.
+const TIMED: &[&str] = &[
+    "harness/src",
+    "harness/qemu/src",
+    "harness/plugin/src",
+    "harness/guest/src/agent",
+    "fuzzers/src",
+    "fuzzers/executor/src",
+    "perf/src",
+    "perf/workloads/src",
+    "results/src",
+];
+
+/// Files that may ask for it: for the stamp of a run's start, an arbitrary number, the age of a file.
+const STAMPING: &[&str] = &[
+    "harness/src/run/sink.rs",
+    "harness/src/cli/fuzz.rs",
+    "harness/src/cli/test.rs",
+    "harness/src/cli/testing.rs",
+    "harness/qemu/src/cache.rs",
+];
+
 /// What each package of the workspace names in its manifest, tests aside.
 fn manifest_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
@@ -138,6 +170,19 @@ fn no_function_is_longer_than_80_lines() {
             assert!(lines <= 80 || LONG_FUNCTIONS.contains(&&*place), "{place} has {lines} lines");
         }
     }
+}
+
+/// A deadline, a duration or a verdict by the time of day would be wrong when the host's clock jumps.
+#[test]
+fn only_stamps_and_ages_ask_for_the_time_of_day() {
+    let asks = |text: &str| CALENDARS.iter().any(|name| text.contains(name));
+    let timed = |path: &Path| TIMED.iter().any(|room| path.starts_with(room));
+    let asking: BTreeSet<PathBuf> = sources()
+        .into_iter()
+        .filter(|(path, text)| timed(path) && asks(text))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(asking, STAMPING.iter().map(PathBuf::from).collect());
 }
 
 #[test]

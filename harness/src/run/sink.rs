@@ -6,12 +6,15 @@ use gauntlet_results::{Event, RunInfo, RunRecord, Store};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Records and shows one run. Shared by all its workers.
 #[derive(Debug)]
 pub struct Sink {
     inner: Mutex<Inner>,
     run: String,
+    /// The stamp of the start, and the same moment by a clock that nobody sets.
+    started: (String, Instant),
     /// Kernel, name and repetition of what an earlier, interrupted invocation of this run has finished.
     finished: BTreeSet<(String, String, u32)>,
 }
@@ -40,8 +43,9 @@ impl Sink {
             info.id = run;
         }
         let run = info.id.clone();
+        let started = (info.started.clone(), Instant::now());
         let inner = Inner { store, display: Some(Display::start(progress)), failure: None };
-        let sink = Sink { inner: Mutex::new(inner), run, finished };
+        let sink = Sink { inner: Mutex::new(inner), run, started, finished };
         if !sink.finished.is_empty() {
             let text =
                 format!("going on with run {}: {} results are there already", sink.run, sink.finished.len());
@@ -100,7 +104,8 @@ impl Sink {
     /// # Errors
     /// When something could not be stored or read back.
     pub fn finish(self, interrupted: bool) -> Result<(RunRecord, PathBuf)> {
-        self.send(Event::RunFinished { at: jiff::Timestamp::now().to_string(), interrupted });
+        let (started, since) = &self.started;
+        self.send(Event::RunFinished { at: end_stamp(started, since.elapsed()), interrupted });
         let mut inner = self.lock();
         if let Some(display) = inner.display.take() {
             display.finish();
@@ -117,6 +122,13 @@ impl Sink {
     }
 }
 
+/// When a run ended. Reports tell how long it took by the two stamps, so a host whose clock is set meanwhile must not
+/// change what lies between them.
+fn end_stamp(started: &str, took: Duration) -> String {
+    let started = started.parse().unwrap_or_else(|_| jiff::Timestamp::now());
+    started.checked_add(took).unwrap_or(started).to_string()
+}
+
 /// What identifies an invocation in the store.
 pub fn run_info(verb: &str, command: &[String], config_digest: String) -> RunInfo {
     let now = jiff::Timestamp::now();
@@ -129,5 +141,19 @@ pub fn run_info(verb: &str, command: &[String], config_digest: String) -> RunInf
         gauntlet_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         config_digest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_ends_as_long_after_its_start_as_it_took_whatever_the_hosts_clock_shows() {
+        assert_eq!(
+            end_stamp("2026-11-23T12:45:01Z", Duration::from_millis(59_250)),
+            "2026-11-23T12:46:00.25Z"
+        );
+        assert_eq!(end_stamp("1970-01-01T00:00:00Z", Duration::from_secs(1)), "1970-01-01T00:00:01Z");
     }
 }
