@@ -2,11 +2,14 @@
 
 #[path = "support/kcidb.rs"]
 mod kcidb;
+#[path = "support/schema.rs"]
+mod schema;
 mod support;
 
 use gauntlet_results::report::{Format, Options};
 use gauntlet_results::{RunRecord, Verdict, exit_code};
 use proptest::prelude::*;
+use serde_json::json;
 use support::{any, run_info, sample};
 
 fn render(format: Format, record: &RunRecord) -> String {
@@ -171,11 +174,47 @@ fn ktap_of_a_run_that_only_took_notes_is_valid() {
 
 #[test]
 fn kcidbs_own_validator_agrees() {
-    match kcidb::validate(&sample::record()) {
-        Some(verdict) => assert_eq!(verdict, Ok(())),
+    kcidb::check(&sample::record());
+    let sound = kcidb::rendered(&sample::record());
+    match kcidb::validate(&[sound]) {
+        Some(verdicts) => assert_eq!(verdicts, [""]),
         None => println!("not asked: pip install kcidb-io"),
     }
-    kcidb::check(&sample::record());
+}
+
+/// The schema as it is read here refuses what KCIDB's own validator refuses.
+#[test]
+fn what_kcidb_does_not_take_is_noticed() {
+    let sound = kcidb::rendered(&sample::record());
+    let oddities = [
+        ("/version/minor", json!(4)),
+        ("/tests/0/status", json!("GREEN")),
+        ("/tests/0/path", json!("memfd..create")),
+        ("/tests/0/comment", json!(null)),
+        ("/tests/0/comment", json!("a\0b")),
+        ("/tests/0/start_time", json!("yesterday")),
+        ("/tests/0/log_excerpt", json!("x".repeat(16_385))),
+        ("/tests/0/colour", json!("green")),
+        ("/tests/0/number", json!({ "unit": "s" })),
+        ("/builds/0/id", json!("no origin")),
+        ("/checkouts/0/valid", json!("yes")),
+        ("/checkouts/0/origin", json!("Gauntlet")),
+        ("/issues/0/version", json!(-1)),
+        ("/incidents", json!({})),
+    ];
+    let odd: Vec<_> = oddities
+        .iter()
+        .map(|(pointer, value)| {
+            let (mut odd, (parent, field)) = (sound.clone(), pointer.rsplit_once('/').unwrap());
+            odd.pointer_mut(parent).unwrap()[field] = value.clone();
+            odd
+        })
+        .collect();
+    let theirs = kcidb::validate(&odd);
+    for (index, (pointer, _)) in oddities.iter().enumerate() {
+        assert!(!kcidb::offences(&odd[index]).is_empty(), "{pointer}");
+        assert!(theirs.as_ref().is_none_or(|said| !said[index].is_empty()), "{pointer} is good to KCIDB");
+    }
 }
 
 #[test]
