@@ -6,7 +6,8 @@
 #:                 J=N                so many virtual machines at once
 #:                 FUZZ=TIME          fuzz for so long (60s)
 #: make check    the project's own tests: rustfmt, clippy, cargo test with real virtual machines
-#: make check-full  the same, and the slow proofs: boots beside hogs, sudden death, a million damaged inputs
+#: make check-full  the same, and the slow proofs: boots beside hogs, sudden death, a million damaged inputs,
+#:               the page in a browser where chromium is installed
 #: make check-kernels  Linux itself: a tree built, tested, broken and bisected, and one with hundreds of
 #:               mutants to catch
 #: make bench    the figures, as a table (minutes; on an idle machine)
@@ -121,12 +122,15 @@ check-full: check
 	export GAUNTLET_SLOW=1
 	$(CARGO) $(tester) --package gauntlet --locked --test hostile
 	$(CARGO) $(tester) --package gauntlet --locked --test machine endurance
+	command -v chromium >/dev/null || echo 'SKIPPED: the page in a browser: apt-get install chromium poppler-utils' >&2
+	$(CARGO) $(tester) --package gauntlet-results --locked --test browser
 
 # These build Linux three times, which takes longer than everything above; the watchdogs' faults want a host that is idle.
 check-kernels: packages tree-packages
 	export GAUNTLET_SLOW=1
 	$(CARGO) $(tester) --package gauntlet --locked --test machine what_only_watchdogs
 	$(CARGO) $(tester) --package gauntlet --locked --test machine trees
+	$(CARGO) $(tester) --package gauntlet-results --locked --test kunit
 	$(CARGO) $(tester) --package gauntlet --locked --test machine checked
 	$(CARGO) $(tester) --package gauntlet --locked --test machine mutants
 
