@@ -270,6 +270,27 @@ mod tests {
         assert_eq!(verdict_of(Ok(passed()), splat), Verdict::Crash);
     }
 
+    /// Of a case and of a command, which `judge_death` is for.
+    #[test]
+    fn a_complaint_is_the_same_crash_whoever_met_it() {
+        for (console, title) in [
+            (
+                include_str!("../../tests/data/consoles/kasan-6.x-slab-use-after-free.txt"),
+                "KASAN: slab-use-after-free Read in sock_queue_drop",
+            ),
+            (
+                include_str!("../../tests/data/consoles/lockdep-circular.txt"),
+                "possible deadlock in bar_freeze",
+            ),
+        ] {
+            let passed = Response::Case(report(Outcome::Pass, ChildExit::Exited(0)));
+            let answer = answer(Ok(passed), console);
+            let crash = Evidence::new(Verdict::Crash, title);
+            assert_eq!(judge_case(&answer).evidence, crash);
+            assert_eq!(judge_death(&answer), Some(crash));
+        }
+    }
+
     #[test]
     fn a_pass_does_not_outlast_its_machine() {
         let passed = || Response::Case(report(Outcome::Pass, ChildExit::Exited(0)));
