@@ -1,7 +1,8 @@
 //! Console logs as data: `data/consoles/*.txt`, each headed by what it must be read as.
 //!
 //! A header line is `# splat [KIND FLAGS… cpu=N task=NAME taint=LETTERS] TITLE`, and after it, where the stack is
-//! checked too, `# stack FUNCTION…` with its innermost frames; other `#` lines are remarks.
+//! checked too, `# stack FUNCTION…` with its innermost frames; `# oom TASK` names a task that the kernel ended for its
+//! memory; other `#` lines are remarks.
 //! To add a log: put it there without a header, run the test, and judge what it prints.
 
 use gauntlet::crash::{Kind, Scanner, Splat, scan};
@@ -13,6 +14,7 @@ struct Console {
     expected: Vec<String>,
     /// The number of a splat, and the functions its stack begins with.
     stacks: Vec<(usize, Vec<String>)>,
+    oom_killed: Vec<String>,
     log: String,
 }
 
@@ -27,15 +29,18 @@ fn console(path: &Path) -> Console {
     let text = std::fs::read_to_string(path).unwrap();
     let header: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
     let log = text.split_inclusive('\n').skip(header.len()).collect();
-    let (mut expected, mut stacks) = (Vec::new(), Vec::new());
+    let (mut expected, mut stacks, mut oom_killed) = (Vec::new(), Vec::new(), Vec::new());
     for line in header {
         if let Some(splat) = line.strip_prefix("# splat ") {
             expected.push(splat.to_owned());
         } else if let Some(stack) = line.strip_prefix("# stack ") {
             stacks.push((expected.len() - 1, stack.split(' ').map(str::to_owned).collect()));
+        } else if let Some(task) = line.strip_prefix("# oom ") {
+            oom_killed.push(task.to_owned());
         }
     }
-    Console { name: path.file_stem().unwrap().to_string_lossy().into_owned(), expected, stacks, log }
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    Console { name, expected, stacks, oom_killed, log }
 }
 
 fn render(splat: &Splat) -> String {
@@ -85,6 +90,15 @@ fn every_stack_is_read_as_its_header_says() {
         }
     }
     assert!(checked > 20, "only {checked} stacks are checked");
+}
+
+#[test]
+fn whom_the_kernel_ended_for_their_memory_is_read_as_the_header_says() {
+    for console in corpus() {
+        let mut scanner = Scanner::default();
+        scanner.push(console.log.as_bytes());
+        assert_eq!(scanner.finish().oom_killed, console.oom_killed, "{}", console.name);
+    }
 }
 
 #[test]

@@ -190,7 +190,7 @@ impl Scanner {
         let victim = body
             .split_once("Killed process ")
             .filter(|(before, _)| before.contains("ut of memory"))
-            .and_then(|(_, rest)| rest.split_once('(')?.1.split_once(')'));
+            .and_then(|(_, rest)| rest.split_once('(')?.1.rsplit_once(") total-vm:"));
         if let Some((task, _)) = victim
             && self.scan.oom_killed.len() < MAX_SPLATS
         {
