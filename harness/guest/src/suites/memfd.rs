@@ -101,6 +101,7 @@ const CASES: &[Case] = cases! {
     exec_seal_freezes_the_execute_bits: "fcntl(2) F_SEAL_EXEC: the execute bits cannot be changed", needs [EXEC];
     exec_seal_combines_with_every_set: "fcntl(2) F_SEAL_EXEC; mfd_noexec.rst: with any other seal, in any order", needs [EXEC];
     exec_seal_on_an_executable_seals_its_bytes: "fcntl(2) F_SEAL_EXEC: on an executable, implies the other content seals", needs [EXEC];
+    exec_seal_on_an_executable_is_refused_while_mapped_writable: "fcntl(2) ERRORS: EBUSY, F_SEAL_WRITE and a writable mapping; F_SEAL_EXEC implies it", needs [EXEC];
     noexec_sysctl_1_changes_the_default: "mfd_noexec.rst: vm.memfd_noexec=1 acts like MFD_NOEXEC_SEAL", needs [EXEC, NAMESPACE, SETTING];
     noexec_sysctl_2_refuses_executables: "mfd_noexec.rst: vm.memfd_noexec=2 refuses without MFD_NOEXEC_SEAL", needs [STRICT, NAMESPACE, SETTING];
     noexec_sysctl_cannot_be_loosened_in_a_child_namespace: "mfd_noexec.rst: a child namespace cannot have a lower value", needs [STRICT, NAMESPACE, SETTING];

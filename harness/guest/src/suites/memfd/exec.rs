@@ -3,6 +3,7 @@
 
 use super::calls::*;
 use crate::case::{exists, fails_with, setup, succeeds};
+use crate::mapping::{Mapping, PAGE};
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check_eq, child, file, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -97,6 +98,36 @@ pub fn exec_seal_on_an_executable_seals_its_bytes(_: &Context) -> CaseResult {
         still_holds(&fd, b"code", "of a sealed executable")?;
     }
     Ok(())
+}
+
+/// The seals that are implied are refused as if they had been asked for; else what is executable could still be
+/// written. Kernels looked for mappings before they added these seals until 3b041514cb6e ("memfd: deny writeable
+/// mappings when implying SEAL_WRITE"), which the stable ones have, too.
+pub fn exec_seal_on_an_executable_is_refused_while_mapped_writable(_: &Context) -> CaseResult {
+    const WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
+    let fd = new(CLOEXEC | EXEC | ALLOW_SEALING)?;
+    setup("pwrite", file::write_at(&fd, b"code", 0))?;
+    let mut mapping = setup("mmap", Mapping::of(&fd, PAGE, WRITE, libc::MAP_SHARED))?;
+    for seals in [SEAL_EXEC, SEAL_EXEC | SEAL_SEAL] {
+        let what = format!("F_ADD_SEALS {seals:#x} on an executable with a writable shared mapping");
+        fails_with(&what, add(&fd, seals), libc::EBUSY)?;
+        has_seals(&fd, 0, &format!("after a refused {what}"))?;
+    }
+    mapping.poke(0, b'C');
+    still_holds(&fd, b"Code", "after a write to the mapping that hindered the seal")?;
+    drop(mapping);
+    seal(&fd, SEAL_EXEC)?;
+    has_seals(&fd, SEAL_EXEC | CONTENT_SEALS, "after F_SEAL_EXEC when the mapping was gone")?;
+    still_holds(&fd, b"Code", "of the sealed executable")?;
+    // Without execute bits nothing is implied, and mappings hinder nothing.
+    let data = new(CLOEXEC | EXEC | ALLOW_SEALING)?;
+    setup("fchmod", file::change_mode(&data, 0o644))?;
+    setup("ftruncate", file::truncate(&data, 4))?;
+    let mut mapping = setup("mmap", Mapping::of(&data, PAGE, WRITE, libc::MAP_SHARED))?;
+    seal(&data, SEAL_EXEC)?;
+    has_seals(&data, SEAL_EXEC, "after F_SEAL_EXEC on a mapped file that is not executable")?;
+    mapping.poke(0, b'D');
+    still_holds(&data, b"D\0\0\0", "after a write to the mapping of a file that is not executable")
 }
 
 /// The setting belongs to the PID namespace, so the case makes one; the rest of the system keeps its own.
