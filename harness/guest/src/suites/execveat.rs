@@ -26,6 +26,7 @@ const SCRIPT: Need = Need::Config("BINFMT_SCRIPT");
 const CHECK: Need = Need::Since { major: 6, minor: 14, what: "AT_EXECVE_CHECK" };
 const COMM: Need =
     Need::Since { major: 6, minor: 14, what: "the command name of a program executed by descriptor" };
+const EXEC_SEAL: Need = Need::Since { major: 6, minor: 3, what: "F_SEAL_EXEC" };
 const ARGV0: Need = Need::Since { major: 5, minor: 18, what: "an argv[0] for every program" };
 
 const CASES: &[Case] = cases! {
@@ -42,6 +43,8 @@ const CASES: &[Case] = cases! {
     special_file_is_refused: "execve(2) ERRORS: EACCES, the file is not a regular file";
     execute_bits_count_by_class: "execve(2) ERRORS: EACCES, execute permission is denied; inode(7)";
     noexec_mount_is_refused: "execve(2) ERRORS: EACCES, the filesystem is mounted noexec";
+    script_or_its_interpreter_on_a_noexec_mount_is_refused: "execve(2) ERRORS: EACCES, a script interpreter; the filesystem is mounted noexec", needs [SCRIPT];
+    check_flag_tells_of_a_noexec_mount: "userspace-api/check_exec.rst AT_EXECVE_CHECK: ignoring the file format and interpreter", needs [CHECK];
     setuid_bit_is_honoured_unless_forbidden: "execve(2) Effect on process credentials: no_new_privs, nosuid";
     setgid_bit_is_honoured_unless_forbidden: "execve(2) Effect on process credentials: set-group-ID; inode(7) S_ISGID";
     setuid_program_is_marked_secure: "getauxval(3) AT_SECURE; execve(2): saved set-user-ID, dumpable, parent-death signal";
@@ -64,6 +67,7 @@ const CASES: &[Case] = cases! {
 
     program_is_started_by_its_interpreter: "execve(2): PT_INTERP, the interpreter is loaded; elf(5)";
     interpreter_of_a_program_is_judged_as_a_program: "execve(2) ERRORS: EACCES, ENOENT, ELOOP, ENOTDIR of an ELF interpreter";
+    interpreter_of_a_program_on_a_noexec_mount_is_refused: "execve(2) ERRORS: EACCES, an ELF interpreter; the filesystem is mounted noexec";
     interpreter_of_no_format_is_refused: "execve(2) ERRORS: ELIBBAD, an ELF interpreter was not in a recognized format";
     interpreter_path_without_end_is_refused: "elf(5) PT_INTERP: a null-terminated pathname; execve(2) ERRORS: ENOEXEC";
 
@@ -80,6 +84,7 @@ const CASES: &[Case] = cases! {
     other_threads_end_and_the_process_stays: "execve(2): all threads other than the calling one are destroyed";
 
     sealed_memfd_is_executed: "execveat(2): fexecve(3) of a file without a name; fcntl(2) File Sealing";
+    exec_sealed_memfd_is_executed_as_its_mode_says: "mfd_noexec.rst F_SEAL_EXEC: the execute bits cannot be changed; execve(2) ERRORS: EACCES", needs [EXEC_SEAL];
     memfd_opened_for_writing_is_busy: "execve(2) ERRORS: ETXTBSY; memfd_create(2)";
     memfd_is_named_by_its_descriptor: "execveat(2) NOTES: /dev/fd/N; memfd_create(2): the name, for debugging", needs [SCRIPT];
 

@@ -1,5 +1,6 @@
 //! PT_INTERP: the program that a program asks to be started by (elf(5)).
 
+use super::permission::with_noexec_mount;
 use super::program::*;
 use super::run::*;
 use crate::case::{Stop, setup};
@@ -54,6 +55,17 @@ pub fn interpreter_of_a_program_is_judged_as_a_program(context: &Context) -> Cas
             .refused(&format!("execveat of a program with interpreter {}", path.escape_ascii()), errno)?;
     }
     Ok(())
+}
+
+pub fn interpreter_of_a_program_on_a_noexec_mount_is_refused(context: &Context) -> CaseResult {
+    with_noexec_mount(context, || {
+        install("home/loader", &interpreter(EXIT_7), 0o755)?;
+        let name = install("program", &program(b"noexec/loader\0"), 0o755)?;
+        exec(libc::AT_FDCWD, &name, 0)
+            .refused("execveat of a program with an interpreter on a noexec mount", libc::EACCES)?;
+        let name = install("program", &program(b"home/loader\0"), 0o755)?;
+        exec(libc::AT_FDCWD, &name, 0).exits("execveat with the same interpreter on its own mount", 7)
+    })
 }
 
 pub fn interpreter_of_no_format_is_refused(context: &Context) -> CaseResult {

@@ -3,7 +3,7 @@
 use super::permission::running_is_6_11_or_6_12;
 use super::program::*;
 use super::run::*;
-use crate::case::{CaseResult, Stop, setup};
+use crate::case::{CaseResult, Stop, fails_with, setup};
 use crate::{Context, check_eq, file, skip, syscall};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
@@ -42,6 +42,24 @@ pub fn sealed_memfd_is_executed(_: &Context) -> CaseResult {
         let reader = setup("open", file::reopen(&memory, libc::O_RDONLY))?;
         drop(memory);
         exec(number(&reader), c"", EMPTY_PATH).exits(&format!("{what}, opened anew"), 7)?;
+    }
+    Ok(())
+}
+
+/// F_SEAL_EXEC freezes the bits as they are: what may be executed stays so, and what may not never becomes it.
+pub fn exec_sealed_memfd_is_executed_as_its_mode_says(_: &Context) -> CaseResult {
+    const SEAL_EXEC: i32 = 0x20;
+    for (mode, may) in [(0o755, true), (0o100, true), (0o644, false), (0o600, false)] {
+        let memory = in_memory(&elf(EXIT_7))?;
+        setup("fchmod", file::change_mode(&memory, mode))?;
+        add_seals(&memory, SEAL_EXEC)?;
+        let reader = setup("open", file::reopen(&memory, libc::O_RDONLY))?;
+        fails_with("fchmod of the execute bits", file::change_mode(&memory, mode ^ 0o100), libc::EPERM)?;
+        for fd in [&memory, &reader] {
+            let what = format!("execveat of a memfd of mode {mode:o} with F_SEAL_EXEC");
+            let exec = exec(number(fd), c"", EMPTY_PATH);
+            if may { exec.exits(&what, 7)? } else { exec.refused(&what, libc::EACCES)? }
+        }
     }
     Ok(())
 }

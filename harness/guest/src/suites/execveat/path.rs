@@ -155,17 +155,9 @@ pub fn check_flag_tells_and_does_not_execute(context: &Context) -> CaseResult {
     let may = [install("seven", &elf(EXIT_7), 0o755)?, install("garbage", b"garbage", 0o755)?];
     let may_not = install("data", &elf(EXIT_7), 0o644)?;
     for path in &may {
-        let outcome = exec(libc::AT_FDCWD, path, EXECVE_CHECK).run()?;
-        crate::check!(
-            matches!(outcome, Outcome::Returned(0)),
-            "check of {path:?}: {outcome:?}, must return 0"
-        );
+        exec(libc::AT_FDCWD, path, EXECVE_CHECK).allowed(&format!("check of {path:?}"))?;
         let fd = open(libc::AT_FDCWD, path, libc::O_RDONLY)?;
-        let outcome = exec(number(&fd), c"", EXECVE_CHECK | EMPTY_PATH).run()?;
-        crate::check!(
-            matches!(outcome, Outcome::Returned(0)),
-            "check of a descriptor: {outcome:?}, must return 0"
-        );
+        exec(number(&fd), c"", EXECVE_CHECK | EMPTY_PATH).allowed("check of a descriptor")?;
     }
     exec(libc::AT_FDCWD, &may_not, EXECVE_CHECK)
         .refused("check of a file without execute bits", libc::EACCES)?;

@@ -70,7 +70,8 @@ pub fn give(path: &CStr, owner: u32) -> CaseResult {
     setup("chown", result_of(given.into())).map(drop)
 }
 
-pub fn noexec_mount_is_refused(context: &Context) -> CaseResult {
+/// Runs the body where the directory `home` is mounted a second time, as `noexec`; a program is in it.
+pub fn with_noexec_mount(context: &Context, body: impl FnOnce() -> CaseResult) -> CaseResult {
     needs_root()?;
     folder(context)?;
     isolated(|| {
@@ -80,11 +81,56 @@ pub fn noexec_mount_is_refused(context: &Context) -> CaseResult {
         }
         install("home/seven", &elf(EXIT_7), 0o755)?;
         mounts::bind(&context.scratch.join("home"), &context.scratch.join("noexec"), libc::MS_NOEXEC)?;
+        body()
+    })
+}
+
+pub fn noexec_mount_is_refused(context: &Context) -> CaseResult {
+    with_noexec_mount(context, || {
         exec(libc::AT_FDCWD, c"noexec/seven", 0).refused("execveat on a noexec mount", libc::EACCES)?;
         let fd = open(libc::AT_FDCWD, c"noexec/seven", libc::O_RDONLY)?;
         exec(number(&fd), c"", EMPTY_PATH)
             .refused("execveat of a descriptor on a noexec mount", libc::EACCES)?;
         exec(libc::AT_FDCWD, c"home/seven", 0).exits("execveat of the same file on its own mount", 7)
+    })
+}
+
+/// Neither a script there nor one elsewhere whose interpreter is there, in however many steps.
+pub fn script_or_its_interpreter_on_a_noexec_mount_is_refused(context: &Context) -> CaseResult {
+    with_noexec_mount(context, || {
+        install("home/script", b"#!home/seven\n", 0o755)?;
+        install("by_program", b"#!noexec/seven\n", 0o755)?;
+        install("by_script", b"#!noexec/script\n", 0o755)?;
+        install("by_two", b"#!by_program\n", 0o755)?;
+        for path in [c"noexec/script", c"by_program", c"by_script", c"by_two"] {
+            let what = format!("execveat of {path:?}");
+            exec(libc::AT_FDCWD, path, 0).refused(&what, libc::EACCES)?;
+            let fd = kept_open(path, libc::O_RDONLY)?;
+            exec(number(&fd), c"", EMPTY_PATH).refused(&format!("{what} by descriptor"), libc::EACCES)?;
+        }
+        exec(libc::AT_FDCWD, c"home/script", 0).exits("execveat of the same script on its own mount", 7)
+    })
+}
+
+/// The check asks about the file alone: neither its format nor its interpreter counts.
+pub fn check_flag_tells_of_a_noexec_mount(context: &Context) -> CaseResult {
+    with_noexec_mount(context, || {
+        install("home/script", b"#!home/seven\n", 0o755)?;
+        install("by_program", b"#!noexec/seven\n", 0o755)?;
+        let check = |path: &CStr, may: bool| -> CaseResult {
+            let what = format!("check of {path:?}");
+            let fd = open(libc::AT_FDCWD, path, libc::O_RDONLY)?;
+            for exec in
+                [exec(libc::AT_FDCWD, path, EXECVE_CHECK), exec(number(&fd), c"", EXECVE_CHECK | EMPTY_PATH)]
+            {
+                if may { exec.allowed(&what)? } else { exec.refused(&what, libc::EACCES)? }
+            }
+            Ok(())
+        };
+        check(c"noexec/seven", false)?;
+        check(c"noexec/script", false)?;
+        check(c"home/seven", true)?;
+        check(c"by_program", true)
     })
 }
 

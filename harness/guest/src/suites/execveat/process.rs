@@ -53,40 +53,47 @@ pub fn argument_of_128_kib_is_refused(context: &Context) -> CaseResult {
     Ok(())
 }
 
-/// A quarter of the stack's limit, but never less than 32 pages nor more than 6 MiB, and the pointers count as well. The exact byte
-/// depends on the path and the platform's name; a page away from the limit does not.
+fn limit_stack(stack: u64) -> CaseResult {
+    let limit = libc::rlimit { rlim_cur: stack, rlim_max: stack };
+    // SAFETY: the structure is ours.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_STACK, &limit) };
+    setup("setrlimit", result_of(set.into())).map(drop)
+}
+
+/// Strings that take so many bytes in all: 1023 each, a NUL and a pointer. So many of four are variables, the others
+/// arguments, of which there is one at least.
+fn strings(bytes: usize, variables: usize) -> (Vec<CString>, Vec<CString>) {
+    let mut arguments = vec![c(&"x".repeat(1023)); bytes / 1032];
+    let environment = arguments.split_off((arguments.len() * (4 - variables) / 4).max(1));
+    (arguments, environment)
+}
+
+/// A quarter of the stack's limit, but never less than 32 pages nor more than 6 MiB, for arguments and variables
+/// together, and the pointers count as well. The exact byte depends on the path and the platform's name; a page away
+/// from the limit does not.
 pub fn arguments_are_limited_in_total(context: &Context) -> CaseResult {
     folder(context)?;
     let program = install("argc", &elf(EXIT_ARGC), 0o755)?;
-    let set = |stack: u64| {
-        move || {
-            let limit = libc::rlimit { rlim_cur: stack, rlim_max: stack };
-            // SAFETY: the structure is ours.
-            let set = unsafe { libc::setrlimit(libc::RLIMIT_STACK, &limit) };
-            setup("setrlimit", result_of(set.into())).map(drop)
-        }
-    };
-    // Strings of 1023 bytes, a NUL and a pointer each.
     const MOST: usize = 6 << 20;
-    for (stack, total) in [
-        (512 << 10, 128 << 10),
-        (2 << 20, 512 << 10),
-        (24 << 20, MOST),
-        (64 << 20, MOST),
-        (libc::RLIM_INFINITY, MOST),
+    // Most strings need most time: once each is enough.
+    for (stack, total, splits) in [
+        (512 << 10, 128 << 10, &[0, 2, 4][..]),
+        (2 << 20, 512 << 10, &[0, 2, 4]),
+        (24 << 20, MOST, &[4]),
+        (64 << 20, MOST, &[2]),
+        (libc::RLIM_INFINITY, MOST, &[0]),
     ] {
-        let strings = |bytes: usize| vec![c(&"x".repeat(1023)); bytes / 1032];
-        let before = set(stack);
+        let before = || limit_stack(stack);
         let mut exec = exec(libc::AT_FDCWD, &program, 0);
         exec.before = &before;
-        exec.arguments = strings(total - PAGE);
-        let status = (exec.arguments.len() & 0xff) as i32;
-        exec.exits(&format!("execveat with a page less than {total} bytes and a stack of {stack}"), status)?;
-        exec.arguments = strings(total + PAGE);
-        exec.refused(
-            &format!("execveat with a page more than {total} bytes and a stack of {stack}"),
-            libc::E2BIG,
-        )?;
+        for &variables in splits {
+            let what = format!("{total} bytes, {variables} of 4 in variables, and a stack of {stack}");
+            (exec.arguments, exec.environment) = strings(total - PAGE, variables);
+            let status = (exec.arguments.len() & 0xff) as i32;
+            exec.exits(&format!("execveat with a page less than {what}"), status)?;
+            (exec.arguments, exec.environment) = strings(total + PAGE, variables);
+            exec.refused(&format!("execveat with a page more than {what}"), libc::E2BIG)?;
+        }
     }
     Ok(())
 }

@@ -125,6 +125,14 @@ impl Exec<'_> {
         }
     }
 
+    /// The call must return 0 and execute nothing: right for AT_EXECVE_CHECK only.
+    pub fn allowed(&self, what: &str) -> CaseResult {
+        match self.run()? {
+            Outcome::Returned(0) => Ok(()),
+            other => Err(Stop::Fail(format!("{what}: {other:?}, must return 0"))),
+        }
+    }
+
     /// The call must execute the helper; gives its report.
     pub fn reports(&self, what: &str) -> Result<Report, Stop> {
         match self.run()? {
