@@ -52,10 +52,12 @@ const CASES: &[Case] = cases! {
     filter_mode_cannot_become_strict: "seccomp(2) ERRORS: EINVAL; a secure mode cannot be changed";
 
     filter_needs_no_new_privs_or_capability: "seccomp(2) ERRORS: EACCES, no CAP_SYS_ADMIN and no no_new_privs";
+    filter_mode_by_prctl_is_the_same: "PR_SET_SECCOMP(2const) SECCOMP_MODE_FILTER; ERRORS: EACCES, EFAULT, EINVAL";
     no_capability_but_sys_admin_allows_a_filter: "seccomp(2) SECCOMP_SET_MODE_FILTER: CAP_SYS_ADMIN in its user namespace", needs [STATUS];
     namespace_root_may_filter: "seccomp(2) SECCOMP_SET_MODE_FILTER: CAP_SYS_ADMIN in its user namespace", needs [Need::Config("USER_NS")];
     no_new_privs_cannot_be_taken_back: "PR_SET_NO_NEW_PRIVS(2const); userspace-api/no_new_privs.rst";
     filter_mitigates_speculation_unless_allowed: "seccomp(2) SECCOMP_FILTER_FLAG_SPEC_ALLOW; userspace-api/spec_ctrl.rst", needs [Need::Config("SYSFS")];
+    filter_mitigates_indirect_branches_unless_allowed: "userspace-api/spec_ctrl.rst PR_SPEC_INDIRECT_BRANCH; hw-vuln/spectre.rst spectre_v2_user=", needs [Need::Config("SYSFS")];
     unknown_operation_is_refused: "seccomp(2) ERRORS: EINVAL, operation is unknown";
     unknown_filter_flag_is_refused: "seccomp(2) ERRORS: EINVAL, flags are invalid for the operation";
     known_filter_flags_are_accepted: "seccomp(2) SECCOMP_SET_MODE_FILTER: recognized flags";
@@ -115,7 +117,7 @@ const CASES: &[Case] = cases! {
     continue_makes_the_call_and_takes_no_result: "seccomp_unotify(2) SECCOMP_USER_NOTIF_FLAG_CONTINUE";
     answer_to_another_call_is_refused: "seccomp_unotify(2) ERRORS: ENOENT, EINPROGRESS";
     closed_listener_means_enosys: "seccomp_unotify(2): when the listener is closed, ENOSYS";
-    listener_is_closed_by_execve: "seccomp(2) SECCOMP_FILTER_FLAG_NEW_LISTENER: the close-on-exec flag is set for the file descriptor";
+    listener_is_closed_by_execve: "seccomp(2) SECCOMP_FILTER_FLAG_NEW_LISTENER: the close-on-exec flag is set for the file descriptor", needs [STATUS];
     second_listener_is_refused: "seccomp_unotify(2): only one filter may have a listener, EBUSY";
     receiver_must_hand_in_zeros: "seccomp_unotify(2) ERRORS: EINVAL, the structure contains nonzero fields";
     supervisor_can_add_a_descriptor: "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ADDFD, since Linux 5.9";

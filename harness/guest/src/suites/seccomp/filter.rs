@@ -71,9 +71,25 @@ struct Program {
 
 /// seccomp(2) with a program of this length, which may be a lie.
 pub fn install_with_length(program: &[Instruction], length: u16, flags: u32) -> Result<i64, Errno> {
-    let program = Program { length, instructions: program.as_ptr() };
-    // SAFETY: the kernel only reads the program; a length beyond it is for cases whose memory behind is mapped.
+    install_from(program.as_ptr() as u64, length, flags)
+}
+
+/// seccomp(2) with a program at an address that may be no good.
+pub fn install_from(address: u64, length: u16, flags: u32) -> Result<i64, Errno> {
+    let program = Program { length, instructions: address as *const Instruction };
+    // SAFETY: the kernel only reads the program, and refuses what it cannot read.
     unsafe { syscall!(libc::SYS_seccomp, SET_MODE_FILTER, flags, &raw const program) }
+}
+
+/// prctl(2) with PR_SET_SECCOMP, a mode and an address that may be no good.
+pub fn set_mode_by_prctl(mode: u64, address: u64) -> Result<i64, Errno> {
+    // SAFETY: the kernel only reads a program, and refuses what it cannot read.
+    unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_SECCOMP, mode, address, 0, 0) }
+}
+
+pub fn install_by_prctl(program: &[Instruction]) -> Result<i64, Errno> {
+    let program = Program { length: program.len() as u16, instructions: program.as_ptr() };
+    set_mode_by_prctl(libc::SECCOMP_MODE_FILTER.into(), &raw const program as u64)
 }
 
 pub fn install(program: &[Instruction], flags: u32) -> Result<i64, Errno> {

@@ -27,6 +27,35 @@ pub fn filter_needs_no_new_privs_or_capability(_: &Context) -> CaseResult {
     })
 }
 
+/// The older door to the same mode.
+pub fn filter_mode_by_prctl_is_the_same(_: &Context) -> CaseResult {
+    let program = on_call(libc::SYS_getppid, ERRNO | 42, ALLOW);
+    unprivileged(|| {
+        let refused = install_by_prctl(&program);
+        fails_with("PR_SET_SECCOMP of a filter without no_new_privs", refused, libc::EACCES)?;
+        no_new_privileges()?;
+        for address in [0, 1 << 63] {
+            let what = format!("PR_SET_SECCOMP of a filter whose sock_fprog is at {address:#x}");
+            fails_with(&what, set_mode_by_prctl(2, address), libc::EFAULT)?;
+        }
+        for unknown in [0, 3, 100] {
+            let what = format!("PR_SET_SECCOMP of mode {unknown}");
+            fails_with(&what, set_mode_by_prctl(unknown, 0), libc::EINVAL)?;
+        }
+        fails_with("PR_SET_SECCOMP of no instructions", install_by_prctl(&[]), libc::EINVAL)?;
+        check_eq!(mode(), Ok(0), "mode after refused calls");
+        check_eq!(install_by_prctl(&program), Ok(0), "PR_SET_SECCOMP of a filter");
+        check_eq!(mode(), Ok(2), "mode after a filter by prctl");
+        check_eq!(parent(), Err(Errno(42)), "getppid under a filter by prctl");
+        // Both doors add to the same filters, of which none is lost.
+        filtered(&on_call(NOWHERE, ERRNO | 43, ALLOW))?;
+        check_eq!(install_by_prctl(&on_call(NOWHERE, ERRNO | 44, ALLOW)), Ok(0), "PR_SET_SECCOMP again");
+        check_eq!(parent(), Err(Errno(42)), "getppid under three filters");
+        check_eq!(nowhere([0; 6]), Err(Errno(44)), "a call that the newer two filters are for");
+        fails_with("PR_SET_SECCOMP of strict mode after a filter", set_mode_by_prctl(1, 0), libc::EINVAL)
+    })
+}
+
 pub fn unknown_operation_is_refused(_: &Context) -> CaseResult {
     isolated(|| {
         for operation in [4, 5, 100, 0x8000_0000, u32::MAX] {
@@ -118,6 +147,14 @@ pub fn bad_address_is_refused(_: &Context) -> CaseResult {
             fails_with(&format!("filter whose sock_fprog is {what}"), refused, libc::EFAULT)?;
             let asked = seccomp(GET_ACTION_AVAIL, 0, address);
             fails_with(&format!("GET_ACTION_AVAIL of an action {what}"), asked, libc::EFAULT)?;
+        }
+        // The sock_fprog can be read, but the program that it points to cannot, or not to its end.
+        let mut page = Mapping::anonymous(2 * PAGE, libc::PROT_READ | libc::PROT_WRITE)?;
+        page.protect_part(PAGE, PAGE, libc::PROT_NONE)?;
+        let end = page.address() + PAGE as u64 - size_of::<Instruction>() as u64;
+        for (address, length) in [(hole.address(), 1), (1 << 63, 1), (end, 2), (end + 4, 1)] {
+            let what = format!("filter of {length} instructions at {address:#x}");
+            fails_with(&what, install_from(address, length, 0), libc::EFAULT)?;
         }
         check_eq!(mode(), Ok(0), "mode after refused calls");
         Ok(())

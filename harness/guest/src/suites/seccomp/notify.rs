@@ -3,10 +3,12 @@
 use super::data::ARCH;
 use super::filter::*;
 use super::supervisor::*;
-use crate::case::{CaseResult, exists, fails_with, setup, succeeds};
-use crate::child::isolated;
-use crate::sys::{Errno, owned};
-use crate::{Context, check, check_eq, file, syscall};
+use super::threads::become_helper;
+use crate::case::{CaseResult, Stop, exists, fails_with, setup, succeeds};
+use crate::child::{Ending, isolated, pipe, run, write_all};
+use crate::helper::Report;
+use crate::sys::{Errno, owned, read_all};
+use crate::{Context, check, check_eq, file};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 pub fn notification_carries_the_call(_: &Context) -> CaseResult {
@@ -244,12 +246,34 @@ pub fn sizes_are_told(_: &Context) -> CaseResult {
     fails_with("GET_NOTIF_SIZES without a place", seccomp(GET_NOTIF_SIZES, 0, 0), libc::EFAULT)
 }
 
+/// The executed program has no listener, unless its flag was taken away.
 pub fn listener_is_closed_by_execve(_: &Context) -> CaseResult {
-    isolated(|| {
-        let listener = listener(&on_call(NOWHERE, USER_NOTIF, ALLOW))?;
-        // SAFETY: asks about a descriptor.
-        let flags = unsafe { syscall!(libc::SYS_fcntl, listener.as_raw_fd(), libc::F_GETFD) };
-        check_eq!(succeeds("F_GETFD", flags)?, i64::from(libc::FD_CLOEXEC), "flags of a new listener");
-        Ok(())
-    })
+    for (flag, open) in [(libc::FD_CLOEXEC, false), (0, true)] {
+        let (reader, writer) = pipe()?;
+        let ending = run(|| {
+            let listener = listener(&on_call(NOWHERE, USER_NOTIF, ALLOW))?;
+            let flags = file::control(&listener, libc::F_GETFD, 0);
+            check_eq!(flags, Ok(libc::FD_CLOEXEC.into()), "flags of a new listener");
+            if flag == 0 {
+                setup("F_SETFD", file::control(&listener, libc::F_SETFD, 0))?;
+            }
+            // The number may be another file's in the new program; what it stands for is the listener's alone.
+            let name = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd()))
+                .map_err(|error| Stop::Broken(format!("link of a descriptor: {error}")))?;
+            write_all(&writer, format!("listener={}\0", name.display()).as_bytes());
+            // SAFETY: two descriptors of ours.
+            setup("dup2", crate::sys::check(unsafe { libc::dup2(writer.as_raw_fd(), 1) }.into()))?;
+            become_helper("report")
+        })?;
+        drop(writer);
+        match ending {
+            Ending::Returned(result) => return result,
+            other => check_eq!(other, Ending::Exited(0), "end of the executed program"),
+        }
+        let report = Report(setup("read of a report", read_all(&reader))?);
+        let name = format!(" {}", report.one("listener").unwrap_or_default());
+        let found = report.all("fd").iter().any(|fd| fd.ends_with(name.as_bytes()));
+        check_eq!(found, open, "the program executed has the listener, whose flags were {flag}");
+    }
+    Ok(())
 }

@@ -26,22 +26,20 @@ pub fn child_inherits_the_filter(_: &Context) -> CaseResult {
     })
 }
 
+/// Executes the helper in this process; returns only if that fails.
+pub fn become_helper(mode: &str) -> CaseResult {
+    let mode = CString::new(format!("{}{mode}", helper::PREFIX)).expect("no NUL");
+    let (path, list) = (c"/proc/self/exe", [mode.as_ptr(), std::ptr::null()]);
+    // SAFETY: path and lists live through the call.
+    let failed = unsafe { syscall!(libc::SYS_execve, path.as_ptr(), list.as_ptr(), &raw const list[1]) };
+    setup("execve of the helper", failed).map(drop)
+}
+
 pub fn filter_survives_exec(_: &Context) -> CaseResult {
-    let mode = CString::new(format!("{}errno:{}", helper::PREFIX, libc::SYS_getppid)).expect("no NUL");
     for errno in [42, 43] {
         let ending = run(|| {
             filtered(&on_call(libc::SYS_getppid, ERRNO | errno, ALLOW))?;
-            let arguments = [mode.as_ptr(), std::ptr::null()];
-            // SAFETY: path and lists live through the call, which does not return.
-            let failed = unsafe {
-                syscall!(
-                    libc::SYS_execve,
-                    c"/proc/self/exe".as_ptr(),
-                    arguments.as_ptr(),
-                    &raw const arguments[1]
-                )
-            };
-            setup("execve of the helper", failed).map(drop)
+            become_helper(&format!("errno:{}", libc::SYS_getppid))
         })?;
         check_eq!(
             ending,
