@@ -82,6 +82,11 @@ const CASES: &[Case] = &[
         images::cut_image,
     ),
     with_image(
+        "image_without_its_end_is_loaded_or_refused",
+        "kexec_load(2) ERRORS: ENOEXEC; Documentation/ABI/testing/sysfs-kernel-kexec-kdump",
+        images::image_without_its_end,
+    ),
+    with_image(
         "image_with_wrong_header_is_refused",
         "kexec_load(2) ERRORS: ENOEXEC; Documentation/arch/x86/boot.rst, the real-mode header",
         images::wrong_header,
@@ -148,6 +153,14 @@ const CASES: &[Case] = &[
             "load_limit_is_counted_down",
             "Documentation/admin-guide/sysctl/kernel.rst: kexec_load_limit_reboot",
             permission::load_limit,
+        )
+    },
+    Case {
+        needs: &[Need::Since { major: 6, minor: 3, what: "sysctl kernel.kexec_load_limit_panic" }],
+        ..with_image(
+            "load_limit_for_crash_kernels_is_counted_down",
+            "Documentation/admin-guide/sysctl/kernel.rst: kexec_load_limit_panic",
+            permission::crash_load_limit,
         )
     },
     case(

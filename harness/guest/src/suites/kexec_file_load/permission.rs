@@ -1,10 +1,14 @@
 //! Who may load a kernel, and for how long.
 
-use super::support::{NO_FILE, UNLOAD, available, file, image, is_loaded, load, load_alone, open, unload};
+use super::support::{
+    NO_FILE, NO_INITRAMFS, ON_CRASH, UNLOAD, available, file, has_crash_memory, image, is_loaded, load,
+    load_alone, open, unload,
+};
 use crate::case::{fails_with, setup, succeeds};
 use crate::child::{NOBODY, isolated, unprivileged};
 use crate::{CaseResult, Context, Stop, check, check_eq, skip, syscall};
-use libc::EPERM;
+use libc::{EADDRNOTAVAIL, EPERM};
+use std::os::fd::AsRawFd;
 
 pub fn unprivileged_user(_: &Context) -> CaseResult {
     available()?;
@@ -59,6 +63,33 @@ pub fn load_limit(context: &Context) -> CaseResult {
     check_eq!(read(KNOB)?, "0", "{KNOB} after an attempt to raise it");
     check_eq!(is_loaded()?, true, "kexec_loaded: what was loaded before stays");
     Ok(())
+}
+
+/// Counts the calls for a crash kernel, also those that fail because no memory is reserved for one, and no others.
+pub fn crash_load_limit(context: &Context) -> CaseResult {
+    const KNOB: &str = "/proc/sys/kernel/kexec_load_limit_panic";
+    available()?;
+    if read(KNOB)? != "-1" {
+        skip!("by design: {KNOB} is set already");
+    }
+    let kernel = open(&context.file("kernel"))?;
+    let load_crash = || load(kernel.as_raw_fd(), NO_FILE, b"\0", NO_INITRAMFS | ON_CRASH);
+    let has_memory = has_crash_memory()?;
+    write(KNOB, "2")?;
+    for left in ["1", "0"] {
+        match has_memory {
+            true => succeeds("load of a crash kernel within the limit", load_crash()).map(drop)?,
+            false => fails_with("load of a crash kernel without crashkernel=", load_crash(), EADDRNOTAVAIL)?,
+        }
+        check_eq!(read(KNOB)?, left, "{KNOB} after a load of a crash kernel");
+    }
+    fails_with("load of a crash kernel beyond the limit", load_crash(), EPERM)?;
+    for more in ["5", "-1"] {
+        let _ = std::fs::write(KNOB, more);
+        check_eq!(read(KNOB)?, "0", "{KNOB} after an attempt to raise it to {more}");
+    }
+    succeeds("load of the other kind", load_alone(&kernel, b"\0"))?;
+    succeeds("unload", unload(0)).map(drop)
 }
 
 /// CAP_SYS_BOOT

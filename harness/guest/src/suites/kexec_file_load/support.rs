@@ -13,6 +13,10 @@ pub const ON_CRASH: u64 = 2;
 pub const NO_INITRAMFS: u64 = 4;
 /// Since 6.7.
 pub const DEBUG: u64 = 8;
+/// Since 6.17.
+pub const NO_CMA: u64 = 16;
+/// Since 6.18.
+pub const FORCE_DTB: u64 = 32;
 
 /// A descriptor that is never open.
 pub const NO_FILE: i32 = -1;
