@@ -2,7 +2,7 @@
 
 use crate::{Case, Need, Suite, cases};
 
-mod calls;
+pub(super) mod calls;
 mod events;
 mod handshake;
 mod minor;
@@ -90,6 +90,7 @@ const CASES: &[Case] = cases! {
 
     write_waits_until_protection_is_taken_away: "UFFDIO_WRITEPROTECT(2const); userfaultfd(2) UFFD_PAGEFAULT_FLAG_WP", needs [PROTECT];
     write_to_protected_shared_memory_waits: "userfaultfd(2) UFFD_FEATURE_WP_HUGETLBFS_SHMEM", needs [PROTECT_FILE, PROTECT, FILE];
+    write_to_protected_huge_page_waits: "userfaultfd(2) UFFD_FEATURE_WP_HUGETLBFS_SHMEM", needs [PROTECT_FILE, PROTECT, HUGE];
     write_of_the_kernels_waits_too: "userfaultfd(2) Write-protect mode: any write", needs [PROTECT];
     unprotect_with_dontwake_leaves_the_write_asleep: "UFFDIO_WRITEPROTECT(2const) MODE_DONTWAKE", needs [PROTECT];
     bad_write_protect_is_refused: "UFFDIO_WRITEPROTECT(2const) ERRORS: EINVAL, ENOENT", needs [PROTECT];
@@ -97,6 +98,7 @@ const CASES: &[Case] = cases! {
     continued_page_arrives_protected_on_request: "userfaultfd.rst: UFFDIO_CONTINUE_MODE_WP", needs [CONTINUE_PROTECTED, PROTECT, FILE];
     pagemap_shows_protection_until_it_ends: "pagemap.rst: bit 57, pte is uffd-wp write-protected", needs [PAGEMAP_BIT, PAGEMAP, PROTECT];
     child_of_a_protected_process_writes_freely: "userfaultfd(2): registrations are not inherited without EVENT_FORK", needs [PROTECT];
+    protection_is_kept_across_a_fork_with_its_event: "userfaultfd(2) UFFD_EVENT_FORK: the objects of the parent are duplicated; UFFDIO_WRITEPROTECT(2const)", needs [PROTECT];
     page_that_is_not_there_is_protected_on_request: "userfaultfd(2) UFFD_FEATURE_WP_UNPOPULATED", needs [PROTECT_HOLE, PROTECT];
     asynchronous_protection_only_marks: "userfaultfd(2) UFFD_FEATURE_WP_ASYNC: no fault is delivered", needs [ASYNC, PROTECT];
 
@@ -110,6 +112,7 @@ const CASES: &[Case] = cases! {
     events_not_asked_for_are_not_told: "UFFDIO_API(2const): only the requested features are enabled";
 
     poisoned_page_kills_who_touches_it: "userfaultfd.rst: UFFDIO_POISON, SIGBUS as of memory that is broken", needs [POISON];
+    poisoned_huge_page_kills_who_touches_it: "userfaultfd.rst: UFFDIO_POISON; UFFDIO_POISON(2const) ERRORS: EINVAL, EEXIST", needs [POISON, HUGE];
     poisoned_page_fails_the_kernels_copies: "userfaultfd.rst: UFFDIO_POISON; write(2) ERRORS: EFAULT", needs [POISON];
     bad_poison_is_refused: "UFFDIO_POISON(2const) ERRORS: EINVAL, EEXIST, EAGAIN, ENOENT", needs [POISON];
     moved_page_is_there_and_no_longer_here: "UFFDIO_MOVE(2const)", needs [MOVE];

@@ -225,6 +225,14 @@ impl Uffd {
         Ok(())
     }
 
+    /// The next message must be that of a fork; gives the child's descriptor.
+    pub fn expect_fork(&self) -> Result<Uffd, Stop> {
+        match self.message()? {
+            Message::Fork(theirs) => Ok(theirs),
+            other => Err(Stop::Fail(format!("the message of a fork is {other:?}"))),
+        }
+    }
+
     /// Nothing may be told now.
     pub fn is_quiet(&self, when: &str) -> CaseResult {
         check_eq!(self.poll(GLANCE)?, 0, "poll(2) of a userfaultfd {when}");
@@ -296,6 +304,7 @@ pub fn poke(address: u64, byte: u8) {
     unsafe { std::ptr::write_volatile(address as *mut u8, byte) }
 }
 
+static PAGE_SIZE: AtomicU64 = AtomicU64::new(PAGE as u64);
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 static CODE: AtomicI32 = AtomicI32::new(0);
 static ADDRESS: AtomicU64 = AtomicU64::new(0);
@@ -309,13 +318,20 @@ extern "C" fn note_and_mend(signal: i32, info: *mut libc::siginfo_t, _: *mut lib
         CODE.store((*info).si_code, SeqCst);
         ADDRESS.store(address, SeqCst);
         let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let page = (address & !(PAGE as u64 - 1)) as *mut libc::c_void;
-        libc::mmap(page, PAGE, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        let size = PAGE_SIZE.load(SeqCst);
+        let page = (address & !(size - 1)) as *mut libc::c_void;
+        libc::mmap(page, size as usize, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
     }
 }
 
 /// What signal an access gets: its number, code and address; zeros for none.
 pub fn signal_at(access: impl FnOnce()) -> Result<(i32, i32, u64), Stop> {
+    signal_in(PAGE as u64, access)
+}
+
+/// The same in memory that is made of pages of this size.
+pub fn signal_in(size: u64, access: impl FnOnce()) -> Result<(i32, i32, u64), Stop> {
+    PAGE_SIZE.store(size, SeqCst);
     // SAFETY: an all-zero sigaction is valid; the handler makes only calls that signal handlers may make.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();

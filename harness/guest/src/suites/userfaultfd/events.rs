@@ -29,10 +29,7 @@ pub fn fork_hands_over_the_childs_memory(_: &Context) -> CaseResult {
         uffd,
         || child_reads(pages.start),
         |uffd| {
-            let theirs = match uffd.message()? {
-                Message::Fork(theirs) => theirs,
-                other => return Err(Stop::Fail(format!("the message of a fork is {other:?}"))),
-            };
+            let theirs = uffd.expect_fork()?;
             theirs.expect_fault(0, pages.start)?;
             uffd.is_quiet("of the parent while its child faults")?;
             filled("UFFDIO_COPY for the child", theirs.copy(pages.page(0), from.address() + SIZE, 0), SIZE)

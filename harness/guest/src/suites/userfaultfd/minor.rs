@@ -143,7 +143,7 @@ pub fn missing_and_minor_are_told_apart(_: &Context) -> CaseResult {
 const POOL: &str = "/proc/sys/vm/nr_hugepages";
 
 /// A file of two huge pages with a shared mapping, and the size of a page.
-fn huge() -> Result<(OwnedFd, Mapping, Pages, usize), Stop> {
+pub fn huge() -> Result<(OwnedFd, Mapping, Pages, usize), Stop> {
     needs_root()?;
     let fd = match file::in_memory(libc::MFD_HUGETLB) {
         Err(_) => skip!("missing hardware: huge pages"),

@@ -1,6 +1,7 @@
 //! Write protection: UFFDIO_WRITEPROTECT, pages that arrive protected, and what protects itself.
 
 use super::calls::*;
+use super::minor::huge;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child;
 use crate::mapping::PAGE;
@@ -203,6 +204,65 @@ pub fn child_of_a_protected_process_writes_freely(_: &Context) -> CaseResult {
         },
     )?;
     Ok(())
+}
+
+/// With the event, the child's memory stays as protected as its parent's, and has a descriptor of its own.
+pub fn protection_is_kept_across_a_fork_with_its_event(_: &Context) -> CaseResult {
+    let (_mapping, pages) = untouched(3)?;
+    let uffd = middle_protected(pages, feature::EVENT_FORK | feature::PAGEFAULT_FLAG_WP)?;
+    let middle = pages.page(1);
+    let touch = || {
+        let pid = child::fork()?;
+        if pid == 0 {
+            poke(pages.page(0).start, 11);
+            poke(middle.start, 22);
+            child::exit((peek(pages.page(0).start) + peek(middle.start)).into());
+        }
+        child::wait(pid)
+    };
+    let (uffd, ending) = serving(uffd, touch, |uffd| {
+        let theirs = uffd.expect_fork()?;
+        theirs.expect_fault(FAULT_WP | FAULT_WRITE, middle.start)?;
+        uffd.is_quiet("of the parent while its child faults")?;
+        succeeds("UFFDIO_WRITEPROTECT for the child", theirs.write_protect(middle, 0)).map(drop)
+    })?;
+    check_eq!(ending?, child::Ending::Exited(33), "sum of the bytes that the child wrote");
+    check_eq!([0, 1].map(|i| peek(pages.page(i).start)), [1, 2], "the parent's bytes");
+    let write = || poke(middle.start, 23);
+    serving(uffd, write, |uffd| {
+        uffd.expect_fault(FAULT_WP | FAULT_WRITE, middle.start)?;
+        succeeds("UFFDIO_WRITEPROTECT for the parent", uffd.write_protect(middle, 0)).map(drop)
+    })?;
+    check_eq!(peek(middle.start), 23, "the byte that the parent wrote");
+    Ok(())
+}
+
+/// A huge page is protected as a whole or not at all, and alone.
+pub fn write_to_protected_huge_page_waits(_: &Context) -> CaseResult {
+    let (_fd, _mapping, pages, size) = huge()?;
+    let size = size as u64;
+    let [first, second] = [0, 1].map(|index| Pages { start: pages.start + index * size, length: size });
+    let at = second.start + 3 * SIZE + 5;
+    poke(first.start, 1);
+    poke(at, 2);
+    let uffd = Uffd::watching(pages, WP, feature::WP_HUGETLBFS_SHMEM)?;
+    let half = Pages { length: size / 2, ..second };
+    let refused = uffd.write_protect(half, PROTECT);
+    fails_with("UFFDIO_WRITEPROTECT of half a huge page", refused, libc::EINVAL)?;
+    succeeds("UFFDIO_WRITEPROTECT of a huge page", uffd.write_protect(second, PROTECT))?;
+    check_eq!([peek(first.start), peek(at)], [1, 2], "bytes read under protection");
+    poke(first.end() - 1, 11);
+    uffd.is_quiet("after reads, and a write right before the protected huge page")?;
+    let touch = || poke(at, 22);
+    let (uffd, ()) = serving(uffd, touch, |uffd| {
+        uffd.expect_fault(FAULT_WP | FAULT_WRITE, second.start)?;
+        std::thread::sleep(GLANCE);
+        check_eq!(peek(at), 2, "a byte of the protected huge page while a write to it waits");
+        succeeds("UFFDIO_WRITEPROTECT without WP", uffd.write_protect(second, 0)).map(drop)
+    })?;
+    check_eq!(peek(at), 22, "the byte after the write");
+    poke(second.start, 23);
+    uffd.is_quiet("after the protection was taken away")
 }
 
 /// Pages that are not there cannot be protected, unless the feature is asked for.

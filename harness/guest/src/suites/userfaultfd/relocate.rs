@@ -1,6 +1,7 @@
 //! UFFDIO_POISON and UFFDIO_MOVE.
 
 use super::calls::*;
+use super::minor::huge;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child;
 use crate::mapping::PAGE;
@@ -32,6 +33,30 @@ pub fn poisoned_page_kills_who_touches_it(_: &Context) -> CaseResult {
         uffd.is_quiet("after an access to poison")?;
     }
     Ok(())
+}
+
+/// As with small pages, but the whole of it, and nothing beside it.
+pub fn poisoned_huge_page_kills_who_touches_it(_: &Context) -> CaseResult {
+    let (_fd, _mapping, pages, size) = huge()?;
+    let size = size as u64;
+    let [first, second] = [0, 1].map(|index| Pages { start: pages.start + index * size, length: size });
+    poke(first.end() - 1, 1);
+    let uffd = Uffd::watching(pages, MISSING, feature::MISSING_HUGETLBFS | feature::POISON)?;
+    let half = uffd.fill(Call::Poison, Pages { length: size / 2, ..second }, 0).0;
+    fails_with("UFFDIO_POISON of half a huge page", half, libc::EINVAL)?;
+    refused("UFFDIO_POISON over a huge page", uffd.fill(Call::Poison, first, 0), libc::EEXIST)?;
+    filled("UFFDIO_POISON of a huge page", uffd.fill(Call::Poison, second, 0), size)?;
+    let (_reader, writer) = child::pipe()?;
+    // SAFETY: the kernel only reads.
+    let written = unsafe { syscall!(libc::SYS_write, writer.as_raw_fd(), second.end() - 8, 8) };
+    fails_with("write(2) out of a poisoned huge page", written, libc::EFAULT)?;
+    let (number, code, address) = signal_in(size, || {
+        peek(second.start + 3 * SIZE + 5);
+    })?;
+    check_eq!((number, code), (libc::SIGBUS, code_of_poison()), "signal and code of an access to poison");
+    check_eq!(address & !(size - 1), second.start, "huge page of the signal's address");
+    check_eq!(peek(first.end() - 1), 1, "the byte before a poisoned huge page");
+    uffd.is_quiet("after an access to poison")
 }
 
 /// The kernel gets no signal: its call fails.
