@@ -17,6 +17,8 @@ use {arguments::*, bytes::*, signals::*, streams::*, vdso::*};
 pub const SUITE: Suite =
     Suite { name: "getrandom", about: "getrandom(2): random bytes without a file", needs: &[], cases: CASES };
 
+/// Memory that is withheld while a signal comes.
+const WITHHELD: Need = Need::Config("USERFAULTFD");
 const VDSO: Need = Need::Since { major: 6, minor: 11, what: "getrandom in the vDSO" };
 
 const CASES: &[Case] = cases! {
@@ -35,7 +37,9 @@ const CASES: &[Case] = cases! {
     threads_draw_different_bytes: "random(7): one generator for the whole system; clone(2) CLONE_VM";
     cpus_draw_different_bytes: "random(7): one generator for the whole system", needs [Need::Cpus(2)];
     short_request_is_never_interrupted: "getrandom(2): up to 256 bytes will not be interrupted by signals";
+    short_request_is_completed_with_a_signal_pending: "getrandom(2): up to 256 bytes will always return as many as requested, not interrupted by signals", needs [WITHHELD];
     interrupted_request_reports_what_it_wrote: "getrandom(2) Interruption by a signal handler: EINTR or a partial count";
+    long_request_with_a_signal_pending_reports_what_it_wrote: "getrandom(2) Interruption by a signal handler: EINTR or a partial count", needs [WITHHELD];
     request_of_32_mib_is_cut_by_a_byte_at_most: "getrandom(2) NOTES: at most 33554431 bytes from the urandom source";
     ready_pool_never_blocks: "getrandom(2) GRND_NONBLOCK: EAGAIN only while the pool is uninitialized";
     every_flag_combination_delivers_every_length: "getrandom(2): flags is a bit mask that can contain zero or more";
