@@ -91,6 +91,17 @@ impl Mapping {
         }
     }
 
+    /// Keeps the kernel from backing it by larger pages than the smallest. One that knows no others refuses.
+    pub fn without_huge_pages(&self) -> CaseResult {
+        // SAFETY: inside the mapping, which is ours; its contents stay.
+        let advised =
+            unsafe { syscall!(libc::SYS_madvise, self.address, self.length, libc::MADV_NOHUGEPAGE) };
+        match advised {
+            Err(Errno(libc::EINVAL)) => Ok(()),
+            other => setup("madvise(MADV_NOHUGEPAGE)", other).map(drop),
+        }
+    }
+
     /// Changes the protection of all of it; must work.
     pub fn protect(&mut self, protection: i32) -> CaseResult {
         self.protect_part(0, self.length, protection)

@@ -2,13 +2,12 @@
 
 use super::group::*;
 use crate::case::{fails_with, setup, succeeds};
-use crate::child;
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
 use std::time::{Duration, Instant};
 
 /// Waits until a key is above a value.
-fn exceeds(group: &Group, key: &str, value: u64) -> CaseResult {
+pub fn exceeds(group: &Group, key: &str, value: u64) -> CaseResult {
     let deadline = Instant::now() + PATIENCE;
     while group.key("cpu.stat", key)? <= value {
         check!(Instant::now() < deadline, "{key} of cpu.stat stays at {}", group.key("cpu.stat", key)?);
@@ -102,6 +101,59 @@ pub fn weight_and_nice_say_the_same(context: &Context) -> CaseResult {
     Ok(())
 }
 
+pub fn burst_is_bounded_by_the_quota(context: &Context) -> CaseResult {
+    let group = Group::with(context, &["cpu"])?;
+    group.holds("cpu.max.burst", "0", "of a new group")?;
+    group.set("cpu.max", "20000 100000")?;
+    for value in ["20001", "-1", "much"] {
+        check_eq!(group.write("cpu.max.burst", value), Err(Errno(libc::EINVAL)), "{value} in cpu.max.burst");
+        group.holds("cpu.max.burst", "0", "after a refused write")?;
+    }
+    for value in ["20000", "1", "0"] {
+        group.set("cpu.max.burst", value)?;
+        group.holds("cpu.max.burst", value, "after it was written")?;
+    }
+    group.holds("cpu.max", "20000 100000", "after the burst was set")?;
+    for key in ["nr_bursts", "burst_usec"] {
+        check_eq!(group.key("cpu.stat", key)?, 0, "{key} of cpu.stat of a group that did nothing");
+    }
+    Ok(())
+}
+
+pub fn idle_group_has_the_least_weight(context: &Context) -> CaseResult {
+    let group = Group::with(context, &["cpu"])?;
+    group.holds("cpu.idle", "0", "of a new group")?;
+    for value in ["2", "-1", "yes"] {
+        check!(group.write("cpu.idle", value).is_err(), "{value} in cpu.idle was accepted");
+        group.holds("cpu.idle", "0", "after a refused write")?;
+    }
+    group.set("cpu.idle", "1")?;
+    group.holds("cpu.idle", "1", "after it was written")?;
+    // By the document it shows as 0; since 6.12 it is the least there is.
+    let weight = group.number("cpu.weight")?;
+    check!(weight <= 1, "cpu.weight of an idle group: {weight}");
+    let _hog = Member::busy(&group)?;
+    exceeds(&group, "usage_usec", 0)?;
+    group.set("cpu.idle", "0")?;
+    group.holds("cpu.weight", "100", "of a group that is idle no more")
+}
+
+/// Very low priority relative to its peers: judged in virtual time.
+pub fn idle_group_leaves_the_cpu_to_its_peers(context: &Context) -> CaseResult {
+    let group = Group::with(context, &["cpu"])?;
+    let (idle, busy) = (group.child("idle")?, group.child("busy")?);
+    group.set("cgroup.subtree_control", "+cpu")?;
+    idle.set("cpu.idle", "1")?;
+    let _hogs = (Member::busy(&idle)?, Member::busy(&busy)?);
+    std::thread::sleep(Duration::from_millis(200));
+    let usage = |group: &Group| group.key("cpu.stat", "usage_usec");
+    let before = (usage(&idle)?, usage(&busy)?);
+    std::thread::sleep(Duration::from_secs(1));
+    let (idle, busy) = (usage(&idle)? - before.0, usage(&busy)? - before.1);
+    check!(idle * 10 < busy, "time of an idle group beside a busy one: {idle} of {} µs", idle + busy);
+    Ok(())
+}
+
 /// Time is shared by weight: three to one. Judged in virtual time.
 pub fn weights_share_the_cpu(context: &Context) -> CaseResult {
     let group = Group::with(context, &["cpu"])?;
@@ -134,7 +186,7 @@ pub fn time_is_counted_where_it_is_used(context: &Context) -> CaseResult {
     Ok(())
 }
 
-fn affinity(pid: i32) -> Result<u64, Stop> {
+pub fn affinity(pid: i32) -> Result<u64, Stop> {
     let mut mask = [0u64; 128];
     // SAFETY: the mask is ours and as long as said.
     setup("sched_getaffinity", unsafe {
@@ -184,26 +236,4 @@ pub fn cpuset_confines_its_processes(context: &Context) -> CaseResult {
     check_eq!(affinity(member.pid)?, 0b01, "affinity after the set became CPU 0");
     inner.set("cpuset.cpus", "1")?;
     inner.holds("cpuset.cpus.effective", "0", "of a child that asks for what its parent does not have")
-}
-
-/// A partition takes its CPUs away from everybody else.
-pub fn partition_has_its_cpus_for_itself(context: &Context) -> CaseResult {
-    let root = Group::root(context)?;
-    let group = Group::with(context, &["cpuset"])?;
-    group.holds("cpuset.cpus.partition", "member", "of a new group")?;
-    group.set("cpuset.cpus", "1")?;
-    group.set("cpuset.cpus.partition", "root")?;
-    group.holds("cpuset.cpus.partition", "root", "after it was written")?;
-    root.holds("cpuset.cpus.effective", "0", "of the root beside a partition of CPU 1")?;
-    let beside = root.child("beside")?;
-    beside.holds("cpuset.cpus.effective", "0", "of a group beside the partition")?;
-    child::isolated(|| {
-        setup("move of oneself", beside.join(0))?;
-        check_eq!(affinity(0)?, 0b01, "affinity beside the partition");
-        Ok(())
-    })?;
-    group.set("cpuset.cpus.partition", "member")?;
-    root.holds("cpuset.cpus.effective", "0-1", "of the root after the partition was dissolved")?;
-    check!(group.write("cpuset.cpus.partition", "leaf").is_err(), "an unknown partition type was accepted");
-    Ok(())
 }

@@ -89,11 +89,39 @@ pub fn operations_per_second_are_limited(context: &Context) -> CaseResult {
     let group = Group::with(context, &["io"])?;
     let inner = group.child("inner")?;
     group.set("cgroup.subtree_control", "+io")?;
-    // The parent's limit holds for its child.
-    group.set("io.max", &format!("{} wiops=20", device()?))?;
-    let took = transfer(&inner, true, PAGE, 40)?;
-    check!(took > Duration::from_millis(900), "40 writes at wiops=20 took {took:?}");
+    for (key, write) in [("riops", false), ("wiops", true)] {
+        // The parent's limit holds for its child.
+        group.set("io.max", &format!("{} riops=max wiops=max {key}=20", device()?))?;
+        let took = transfer(&inner, write, PAGE, 40)?;
+        check!(took > Duration::from_millis(900), "40 operations at {key}=20 took {took:?}");
+        let took = transfer(&inner, !write, PAGE, 40)?;
+        check!(
+            took < Duration::from_millis(900) || !context.exact,
+            "40 operations of the other kind took {took:?} at {key}=20"
+        );
+    }
     Ok(())
+}
+
+/// The weight is each group's own: a child has the default whatever its parent has.
+pub fn io_weight_is_kept_within_its_range(context: &Context) -> CaseResult {
+    let group = Group::with(context, &["io"])?;
+    let default = |group: &Group, weight: &str, when: &str| -> CaseResult {
+        let text = group.read("io.weight")?;
+        check_eq!(text.lines().next(), Some(&*format!("default {weight}")), "first line of io.weight {when}");
+        Ok(())
+    };
+    default(&group, "100", "of a new group")?;
+    for value in ["0", "10001", "default 0", "default 10001", "heavy"] {
+        check!(group.write("io.weight", value).is_err(), "{value} in io.weight was accepted");
+        default(&group, "100", "after a refused write")?;
+    }
+    for (value, shown) in [("1", "1"), ("10000", "10000"), ("default 250", "250")] {
+        group.set("io.weight", value)?;
+        default(&group, shown, &format!("after {value} was written"))?;
+    }
+    group.set("cgroup.subtree_control", "+io")?;
+    default(&group.child("inner")?, "100", "of a new child of a group with 250")
 }
 
 pub fn bad_io_limit_is_refused(context: &Context) -> CaseResult {

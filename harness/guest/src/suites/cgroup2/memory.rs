@@ -3,8 +3,9 @@
 use super::group::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child::{self, Ending};
+use crate::mapping::{Mapping, PAGE};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, check, check_eq};
+use crate::{CaseResult, Context, check, check_eq, scheduling};
 
 const MIB: usize = 1 << 20;
 const KILLED: Ending = Ending::Killed(libc::SIGKILL);
@@ -69,6 +70,50 @@ pub fn hard_limit_kills_inside_the_group_only(context: &Context) -> CaseResult {
     check!(group.key("memory.events", "oom")? >= 1, "oom of memory.events above the limit");
     check!(group.key("memory.events", "max")? >= 1, "max of memory.events above the limit");
     check!(bystander.lives(), "a process outside the group was killed");
+    Ok(())
+}
+
+/// Whether a word that another process sets comes to a value within a while.
+fn comes_to(word: scheduling::Word<'_>, value: u32) -> bool {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while word.get() != value && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    word.get() == value
+}
+
+/// From what is charged already, a process goes to the limit and then over it. Page tables are there before it is set.
+/// Certain are the limit less what the kernel may need for itself meanwhile, and the limit and what it charges ahead.
+pub fn limit_is_reached_and_not_passed(context: &Context) -> CaseResult {
+    const ROOM: usize = 8 * MIB;
+    const BELOW: usize = ROOM - (64 << 10);
+    // SAFETY: takes no pointers.
+    let cpus = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) } as usize;
+    let above = ROOM + (cpus + 1) * MIB;
+    let (shared, group) = (scheduling::Shared::new()?, limited(context, 64 * MIB)?);
+    let (said, told) = (shared.word(0), shared.word(1));
+    let mut memory = Mapping::anonymous(above, libc::PROT_READ | libc::PROT_WRITE)?;
+    memory.without_huge_pages()?;
+    let member = Member::doing(&group, || {
+        let mut step = |from: usize, to: usize, by: usize, number: u32| {
+            (from..to).step_by(by).for_each(|place| memory.poke(place, 1));
+            said.set(number);
+            told.wait_while(number - 1);
+        };
+        step(0, above, MIB, 1);
+        step(0, BELOW, PAGE, 2);
+        step(BELOW, above, PAGE, 3);
+    })?;
+    check!(comes_to(said, 1), "a process does not come to touch a little memory");
+    let limit = group.number("memory.current")? as usize + ROOM;
+    group.set("memory.max", &limit.to_string())?;
+    told.open(1);
+    check!(comes_to(said, 2), "a process does not come to within 64 KiB of memory.max");
+    check!(member.lives(), "a process within memory.max was killed");
+    check_eq!(group.key("memory.events", "oom_kill")?, 0, "oom_kill just below memory.max");
+    told.open(2);
+    check_eq!(member.ending()?, KILLED, "end of a process that goes {} MiB over memory.max", cpus + 1);
+    check_eq!(group.key("memory.events", "oom_kill")?, 1, "oom_kill just above memory.max");
     Ok(())
 }
 

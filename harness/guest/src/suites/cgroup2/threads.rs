@@ -1,10 +1,12 @@
 //! Threaded mode: groups whose members are threads.
 
+use super::cpu::{affinity, exceeds};
 use super::group::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child;
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -84,6 +86,63 @@ pub fn only_thread_aware_controllers_reach_threads(context: &Context) -> CaseRes
     let member = Member::idle(&group)?;
     drop(member);
     group.set("cgroup.subtree_control", "-pids")
+}
+
+/// Runs in a child whose two threads are each in a threaded group of its own: the second one, which computes until it
+/// is told to stop, in the first of the groups.
+fn apart(context: &Context, controller: &str, judge: fn(&[Group; 2], [i32; 2]) -> CaseResult) -> CaseResult {
+    let group = Group::with(context, &[controller])?;
+    let groups = [group.child("first")?, group.child("second")?];
+    for one in &groups {
+        one.set("cgroup.type", "threaded")?;
+    }
+    group.set("cgroup.subtree_control", &format!("+{controller}"))?;
+    let end = AtomicBool::new(false);
+    child::isolated(|| {
+        setup("move of oneself", group.join(0))?;
+        thread::scope(|scope| {
+            let (tell, told) = mpsc::channel();
+            let end = &end;
+            scope.spawn(move || {
+                // SAFETY: takes no pointers.
+                let _ = tell.send(unsafe { libc::gettid() });
+                while !end.load(Ordering::Relaxed) {
+                    std::hint::black_box(());
+                }
+            });
+            let threads = [told.recv().unwrap_or(-1), std::process::id() as i32];
+            let moved = groups.iter().zip(threads).try_for_each(|(group, thread)| {
+                succeeds("move of a thread", group.write("cgroup.threads", &thread.to_string()))
+            });
+            let judged = moved.and_then(|()| judge(&groups, threads));
+            end.store(true, Ordering::Relaxed);
+            judged
+        })
+    })
+}
+
+pub fn cpu_limit_holds_for_single_threads(context: &Context) -> CaseResult {
+    apart(context, "cpu", |[first, second], _| {
+        first.set("cpu.max", "10000 100000")?;
+        let judged = exceeds(first, "nr_throttled", 2);
+        first.set("cpu.max", "max")?;
+        judged?;
+        check_eq!(second.key("cpu.stat", "nr_throttled")?, 0, "nr_throttled of the other thread's group");
+        let (limited, other) = (first.number("cpu.weight")?, second.number("cpu.weight")?);
+        check_eq!((limited, other), (100, 100), "weights of both groups");
+        Ok(())
+    })
+}
+
+pub fn cpuset_holds_for_single_threads(context: &Context) -> CaseResult {
+    apart(context, "cpuset", |[first, second], threads| {
+        first.set("cpuset.cpus", "1")?;
+        check_eq!(affinity(threads[0])?, 0b10, "affinity of the thread in the set of CPU 1");
+        check_eq!(affinity(threads[1])?, 0b11, "affinity of the other thread of the process");
+        second.set("cpuset.cpus", "0")?;
+        check_eq!(threads.map(|thread| affinity(thread).ok()), [Some(0b10), Some(0b01)], "affinities, apart");
+        Ok(())
+    })
 }
 
 pub fn domain_with_resources_below_cannot_become_threaded(context: &Context) -> CaseResult {
