@@ -11,6 +11,7 @@ mod inheritance;
 mod isolation;
 mod lending;
 mod parameters;
+mod partition;
 mod support;
 
 pub const SUITE: Suite = Suite {
@@ -33,6 +34,17 @@ const fn exact(name: &'static str, cites: &'static str, run: fn(&Context) -> Cas
 const fn lending(name: &'static str, cites: &'static str, run: fn(&Context) -> CaseResult) -> Case {
     Case { needs: &[Need::Config("FUTEX_PI")], ..case(name, cites, run) }
 }
+
+const PARTITIONS: &[Need] = &[
+    Need::Config("CGROUPS"),
+    Need::Config("CPUSETS"),
+    Need::Cpus(2),
+    Need::Since {
+        major: 6,
+        minor: 1,
+        what: "partitions that leave per-CPU workers where they are (5.10 warns)",
+    },
+];
 
 fn in_virtual_time(context: &Context) -> CaseResult {
     if !context.exact {
@@ -136,6 +148,22 @@ const CASES: &[Case] = &[
             "restricted_affinity_is_refused",
             "sched_setattr(2) ERRORS: EPERM, the affinity mask lacks CPUs",
             inheritance::restricted_affinity,
+        )
+    },
+    Case {
+        needs: PARTITIONS,
+        ..case(
+            "task_may_be_confined_to_a_partition",
+            "sched-deadline.rst, section 5; cgroup-v2.rst cpuset.cpus.partition: a scheduling domain",
+            partition::task_may_be_confined_to_a_partition,
+        )
+    },
+    Case {
+        needs: PARTITIONS,
+        ..case(
+            "partition_has_bandwidth_of_its_own",
+            "sched-deadline.rst, sections 4 and 5; cgroup-v2.rst cpuset.cpus.partition: a scheduling domain",
+            partition::partition_has_bandwidth_of_its_own,
         )
     },
     case(
