@@ -4,13 +4,15 @@ use crate::{Case, Need, Suite, cases};
 
 mod address;
 mod inet;
+mod inet6;
 mod netlink;
 mod nftables;
+mod peer;
 mod rights;
 mod route;
 mod unix;
 
-use {inet::*, nftables::*, rights::*, route::*, unix::*};
+use {inet::*, inet6::*, nftables::*, peer::*, rights::*, route::*, unix::*};
 
 pub const SUITE: Suite = Suite {
     name: "net",
@@ -21,6 +23,9 @@ pub const SUITE: Suite = Suite {
 
 const INET: Need = Need::Config("INET");
 const NAMESPACE: Need = Need::Config("NET_NS");
+const INET6: Need = Need::Module { symbol: "IPV6", module: "ipv6" };
+const PEERGROUPS: Need = Need::Since { major: 4, minor: 13, what: "SO_PEERGROUPS" };
+const PIDFD: Need = Need::Since { major: 6, minor: 5, what: "SO_PEERPIDFD and SCM_PIDFD" };
 const VETH: Need = Need::Module { symbol: "VETH", module: "veth" };
 const NFT: Need = Need::Module { symbol: "NF_TABLES", module: "nf_tables" };
 const NFT_IPV4: Need = Need::Config("NF_TABLES_IPV4");
@@ -39,6 +44,11 @@ const CASES: &[Case] = cases! {
     datagram_to_nobody_comes_back_as_an_error: "udp(7): ECONNREFUSED on a connected socket", needs [INET, NAMESPACE];
     connected_datagrams_come_from_the_peer_only: "connect(2): the only address from which datagrams are received", needs [INET, NAMESPACE];
 
+    ipv6_stream_goes_both_ways: "ipv6(7); tcp(7)", needs [INET6, NAMESPACE];
+    ipv6_datagrams_keep_their_bounds: "ipv6(7); udp(7): ECONNREFUSED on a connected socket", needs [INET6, NAMESPACE];
+    ipv6_socket_takes_ipv4_unless_told_not_to: "ipv6(7) IPV6_V6ONLY; v4-mapped-on-v6 addresses", needs [INET6, INET, NAMESPACE];
+    ipv6_address_without_route_is_refused: "ipv6(7) sin6_scope_id; connect(2) ENETUNREACH; bind(2) EADDRNOTAVAIL, EINVAL", needs [INET6, NAMESPACE];
+
     each_type_keeps_its_bounds: "unix(7): SOCK_STREAM, SOCK_DGRAM and SOCK_SEQPACKET; recv(2) MSG_TRUNC";
     connections_end_and_datagrams_do_not: "unix(7) ERRORS: EPIPE, ECONNREFUSED; recv(2): end-of-file";
     abstract_name_is_found_while_its_socket_lives: "unix(7): abstract; ERRORS: EADDRINUSE, ECONNREFUSED, EPROTOTYPE";
@@ -47,6 +57,9 @@ const CASES: &[Case] = cases! {
     shutdown_of_a_pair_closes_one_direction: "shutdown(2)";
     send_buffer_fills_and_drains: "send(2) ERRORS: EAGAIN; poll(2) POLLOUT";
     peer_credentials_are_those_at_connect: "unix(7) SO_PEERCRED: in effect at connect(2) or socketpair(2)";
+    peer_groups_are_those_at_connect: "include/uapi/asm-generic/socket.h SO_PEERGROUPS; net/core/sock.c: ERANGE; unix(7) SO_PEERCRED", needs [PEERGROUPS];
+    peer_process_is_told_as_a_descriptor: "include/uapi/asm-generic/socket.h SO_PEERPIDFD; pidfd_open(2)", needs [PIDFD];
+    sender_is_told_as_a_descriptor_to_whom_asked: "include/linux/socket.h SCM_PIDFD; SO_PASSPIDFD; pidfd_open(2)", needs [PIDFD];
     autobind_gives_five_hexadecimal_digits: "unix(7) Autobind feature";
 
     sealed_memory_is_handed_over: "memfd_create(2) File sealing: shared with a peer over a UNIX socket";
