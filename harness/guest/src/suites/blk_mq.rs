@@ -26,11 +26,12 @@ const BFQ: Need = Need::Module { symbol: "IOSCHED_BFQ", module: "bfq" };
 const STRICT: Need = Need::Since { major: 5, minor: 14, what: "mq-deadline that refuses what is no number" };
 const WRAP: Need = Need::Since { major: 6, minor: 1, what: "EINVAL for a discard that wraps (EIO in 5.10)" };
 const SEQUENCE: Need = Need::Since { major: 5, minor: 15, what: "diskseq and BLKGETDISKSEQ" };
+const BOTH_CPUS: Need = Need::Cpus(2);
 const ZONES: Need = Need::Config("BLK_DEV_ZONED");
 
 const CASES: &[Case] = cases! {
     every_cpu_has_exactly_one_queue: "Documentation/block/blk-mq.rst: software queues are mapped to hardware queues";
-    two_submission_queues_share_the_cpus: "Documentation/block/null_blk.rst: submit_queues, the number of submission queues attached to the driver", needs [Need::Cpus(2)];
+    two_submission_queues_share_the_cpus: "Documentation/block/null_blk.rst: submit_queues, the number of submission queues attached to the driver", needs [BOTH_CPUS];
     hardware_queue_has_the_depth_it_was_given: "Documentation/block/null_blk.rst: hw_queue_depth";
     no_more_is_in_flight_than_the_depth_allows: "Documentation/block/null_blk.rst: hw_queue_depth; blk-mq.rst: tags";
     completion_takes_the_time_it_was_given: "Documentation/block/null_blk.rst: irqmode 2 and completion_nsec";
@@ -43,7 +44,12 @@ const CASES: &[Case] = cases! {
     mq_deadline_moves_every_byte: "Documentation/block/deadline-iosched.rst", needs [DEADLINE];
     kyber_moves_every_byte: "Documentation/block/kyber-iosched.rst", needs [KYBER];
     bfq_moves_every_byte: "Documentation/block/bfq-iosched.rst", needs [BFQ];
+    none_moves_every_byte_of_two_queues: "Documentation/block/blk-mq.rst: hardware dispatch queues; none", needs [BOTH_CPUS];
+    mq_deadline_moves_every_byte_of_two_queues: "Documentation/block/blk-mq.rst; deadline-iosched.rst", needs [DEADLINE, BOTH_CPUS];
+    kyber_moves_every_byte_of_two_queues: "Documentation/block/blk-mq.rst; kyber-iosched.rst", needs [KYBER, BOTH_CPUS];
+    bfq_moves_every_byte_of_two_queues: "Documentation/block/blk-mq.rst; bfq-iosched.rst", needs [BFQ, BOTH_CPUS];
     switching_under_load_loses_no_request: "Documentation/block/switching-sched.rst: on the fly", needs [DEADLINE, KYBER, BFQ];
+    switching_under_load_loses_no_request_of_two_queues: "Documentation/block/switching-sched.rst: on the fly", needs [DEADLINE, KYBER, BFQ, BOTH_CPUS];
     tunables_come_and_go_with_their_scheduler: "Documentation/block/switching-sched.rst: tunables under queue/iosched", needs [DEADLINE];
     mq_deadline_keeps_its_tunables: "Documentation/block/deadline-iosched.rst", needs [DEADLINE, STRICT];
     kyber_keeps_its_tunables: "Documentation/block/kyber-iosched.rst", needs [KYBER];

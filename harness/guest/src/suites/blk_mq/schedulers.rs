@@ -1,8 +1,8 @@
 //! I/O schedulers.
 
 use super::device::*;
-use crate::case::{fails_with, succeeds};
-use crate::{CaseResult, Context, Stop, check, check_eq};
+use crate::case::{fails_with, setup, succeeds};
+use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
 use std::os::fd::OwnedFd;
 
 /// The schedulers that are offered, and the one in brackets.
@@ -64,6 +64,51 @@ fn put_block(fd: &OwnedFd, block: u64) -> CaseResult {
     Ok(())
 }
 
+/// The CPUs that a hardware queue serves, as a mask.
+fn cpus_of(device: &Device, queue: u32) -> Result<u64, Stop> {
+    let list = device.attribute(&format!("mq/{queue}/cpu_list"))?;
+    let cpus = list.split(',').filter_map(|cpu| cpu.trim().parse::<u32>().ok());
+    Ok(cpus.fold(0, |mask, cpu| mask | 1u64.checked_shl(cpu).unwrap_or(0)))
+}
+
+/// Two workers for each of two shallow hardware queues, on its CPUs, write blocks in turn under one scheduler.
+fn moves_every_byte_of_two_queues(name: &str) -> CaseResult {
+    let settings = [("submit_queues", "2"), ("hw_queue_depth", "4"), ("memory_backed", "1"), ("size", "8")];
+    let device = Device::new("two", &settings)?;
+    choose(&device, name)?;
+    let worker = |number: u64| {
+        let (fd, cpus) = (device.direct()?, cpus_of(&device, (number % 2) as u32)?);
+        start(move || {
+            // SAFETY: the kernel only reads the mask.
+            let bound = unsafe { syscall!(libc::SYS_sched_setaffinity, 0, 8, &raw const cpus) };
+            setup("sched_setaffinity to the CPUs of a queue", bound)?;
+            (0..64).try_for_each(|step| put_block(&fd, step * 4 + number))
+        })
+    };
+    let workers: Vec<i32> = (0..4).map(worker).collect::<Result<_, _>>()?;
+    workers.into_iter().try_for_each(|pid| join(pid, name))?;
+    check_eq!(schedulers(&device)?.1, name, "the scheduler after all writes");
+    let fd = device.direct()?;
+    let when = format!("of two queues under {name}");
+    (0..256).try_for_each(|block| holds(&fd, &pattern(block, 4096), block * 4096, &when))
+}
+
+pub fn none_moves_every_byte_of_two_queues(_: &Context) -> CaseResult {
+    moves_every_byte_of_two_queues("none")
+}
+
+pub fn mq_deadline_moves_every_byte_of_two_queues(_: &Context) -> CaseResult {
+    moves_every_byte_of_two_queues("mq-deadline")
+}
+
+pub fn kyber_moves_every_byte_of_two_queues(_: &Context) -> CaseResult {
+    moves_every_byte_of_two_queues("kyber")
+}
+
+pub fn bfq_moves_every_byte_of_two_queues(_: &Context) -> CaseResult {
+    moves_every_byte_of_two_queues("bfq")
+}
+
 pub fn none_moves_every_byte(_: &Context) -> CaseResult {
     moves_every_byte("none")
 }
@@ -80,9 +125,9 @@ pub fn bfq_moves_every_byte(_: &Context) -> CaseResult {
     moves_every_byte("bfq")
 }
 
-pub fn switching_under_load_loses_no_request(_: &Context) -> CaseResult {
-    let device = Device::memory()?;
-    let (all, _) = schedulers(&device)?;
+/// Schedulers come and go while a worker writes and reads.
+fn switching_loses_nothing(device: &Device) -> CaseResult {
+    let (all, _) = schedulers(device)?;
     let fd = device.direct()?;
     let worker = start(move || {
         for round in 0..6 {
@@ -96,9 +141,18 @@ pub fn switching_under_load_loses_no_request(_: &Context) -> CaseResult {
         Ok(())
     })?;
     for turn in 0..12 {
-        choose(&device, &all[turn % all.len()])?;
+        choose(device, &all[turn % all.len()])?;
     }
     join(worker, "I/O while schedulers change")
+}
+
+pub fn switching_under_load_loses_no_request(_: &Context) -> CaseResult {
+    switching_loses_nothing(&Device::memory()?)
+}
+
+pub fn switching_under_load_loses_no_request_of_two_queues(_: &Context) -> CaseResult {
+    let settings = [("submit_queues", "2"), ("memory_backed", "1"), ("size", "8")];
+    switching_loses_nothing(&Device::new("two", &settings)?)
 }
 
 pub fn tunables_come_and_go_with_their_scheduler(_: &Context) -> CaseResult {
