@@ -1,14 +1,17 @@
 //! What a kernel's configuration promises against those who attack it.
 
-use crate::{Case, Need, Suite, cases};
+use crate::module::DONOR;
+use crate::{Case, FileNeed, Need, Suite, cases};
 
+mod built;
 mod facts;
 mod layout;
 mod lkdtm;
+mod lockdown;
 mod processor;
 mod restrict;
 
-use {layout::*, lkdtm::*, processor::*, restrict::*};
+use {built::*, layout::*, lkdtm::*, lockdown::*, processor::*, restrict::*};
 
 pub const SUITE: Suite = Suite {
     name: "hardening",
@@ -27,6 +30,12 @@ const FORTIFY: Need = Need::Config("FORTIFY_SOURCE");
 const LISTS: Need = Need::Config("DEBUG_LIST");
 const CORRUPTION: Need = Need::Config("BUG_ON_DATA_CORRUPTION");
 const KALLSYMS: Need = Need::Config("KALLSYMS");
+const CORE: Need = Need::Config("PROC_KCORE");
+const LOCKDOWN: Need = Need::Config("SECURITY_LOCKDOWN_LSM");
+const SECURITYFS: Need = Need::Config("SECURITYFS");
+const PERF: Need = Need::Config("PERF_EVENTS");
+const AT_LOAD: Need =
+    Need::Since { major: 5, minor: 13, what: "forbidden helpers that are refused when a program is loaded" };
 
 const CASES: &[Case] = cases! {
     log_is_restricted_by_default: "security/Kconfig SECURITY_DMESG_RESTRICT: the default of dmesg_restrict", needs [Need::Config("SECURITY_DMESG_RESTRICT")];
@@ -34,8 +43,22 @@ const CASES: &[Case] = cases! {
     addresses_of_the_kernel_are_hidden_by_kptr_restrict: "sysctl/kernel.rst kptr_restrict; proc(5) /proc/kallsyms", needs [KALLSYMS, Need::Config("SYSCTL")];
     yama_bounds_who_traces_whom: "LSM/Yama.rst ptrace_scope; PR_SET_PTRACER(2const)", needs [Need::Config("SECURITY_YAMA")];
     lowest_pages_cannot_be_mapped: "sysctl/vm.rst mmap_min_addr; mmap(2) ERRORS: EPERM", needs [Need::Config("MMU")];
-    lockdown_integrity_keeps_the_kernel_whole: "kernel_lockdown(7): integrity", needs [Need::Config("SECURITY_LOCKDOWN_LSM"), Need::Config("SECURITYFS")];
-    lockdown_confidentiality_keeps_the_kernels_secrets: "kernel_lockdown(7): confidentiality", needs [Need::Config("SECURITY_LOCKDOWN_LSM"), Need::Config("SECURITYFS"), Need::Config("PROC_KCORE")];
+
+    lockdown_integrity_keeps_the_kernel_whole: "kernel_lockdown(7): /dev/mem, /dev/port, iopl; the level can only be raised", needs [LOCKDOWN, SECURITYFS];
+    lockdown_integrity_loads_no_other_kernel: "kernel_lockdown(7): kexec; kexec_load(2)", needs [LOCKDOWN, SECURITYFS, Need::Config("KEXEC")];
+    lockdown_integrity_takes_no_unsigned_module: "kernel_lockdown(7): loading of unsigned modules; init_module(2)", needs [LOCKDOWN, SECURITYFS], files [FileNeed::Module(DONOR)];
+    lockdown_integrity_closes_debugfs_to_writers: "kernel_lockdown(7): debugfs; include/linux/security.h LOCKDOWN_DEBUGFS", needs [LOCKDOWN, SECURITYFS, DEBUGFS];
+    lockdown_integrity_keeps_the_processors_registers: "kernel_lockdown(7): writing of MSRs; msr(4)", needs [LOCKDOWN, SECURITYFS, Need::Module { symbol: "X86_MSR", module: "msr" }];
+    lockdown_confidentiality_keeps_the_kernels_secrets: "kernel_lockdown(7): /proc/kcore, /dev/mem", needs [LOCKDOWN, SECURITYFS, CORE];
+    lockdown_confidentiality_closes_tracefs: "include/linux/security.h LOCKDOWN_TRACEFS", needs [LOCKDOWN, SECURITYFS, Need::Config("TRACING")];
+    lockdown_confidentiality_hides_memory_from_bpf: "include/linux/security.h LOCKDOWN_BPF_READ_KERNEL", needs [LOCKDOWN, SECURITYFS, Need::Config("BPF_EVENTS"), Need::Config("KPROBES"), AT_LOAD];
+    lockdown_confidentiality_sets_no_probe: "include/linux/security.h LOCKDOWN_KPROBES", needs [LOCKDOWN, SECURITYFS, PERF, Need::Config("KPROBE_EVENTS")];
+    lockdown_confidentiality_shows_no_registers: "include/linux/security.h LOCKDOWN_PERF; perf_event_open(2) PERF_SAMPLE_REGS_INTR", needs [LOCKDOWN, SECURITYFS, PERF];
+
+    functions_check_their_stack: "arch/Kconfig STACKPROTECTOR: __stack_chk_fail; self-protection.rst Stack buffer overflow", needs [STACK_PROT, KALLSYMS, CORE];
+    copies_from_and_to_programs_are_checked: "security/Kconfig HARDENED_USERCOPY: __check_object_size", needs [USERCOPY, KALLSYMS, CORE];
+    copies_of_known_size_are_checked: "security/Kconfig FORTIFY_SOURCE; lib/string_helpers.c: fortify_panic", needs [FORTIFY, KALLSYMS, CORE];
+    caches_say_what_may_be_copied: "ABI/testing/sysfs-kernel-slab: usersize; self-protection.rst: whitelists of slab caches", needs [USERCOPY, Need::Config("SLUB_DEBUG"), Need::Config("SYSFS")];
 
     programs_are_laid_out_at_random: "sysctl/kernel.rst randomize_va_space; personality(2) ADDR_NO_RANDOMIZE", needs [Need::Config("SYSCTL")];
     kernel_is_where_it_was_not_linked: "self-protection.rst KASLR; x86/zero-page.rst, x86/boot.rst loadflags", needs [Need::Config("RANDOMIZE_BASE"), Need::Config("RANDOMIZE_MEMORY"), KALLSYMS, Need::Config("PROC_KCORE")];

@@ -1,4 +1,4 @@
-//! Who may see and touch what: the kernel's log and addresses, other processes, the lowest pages, lockdown.
+//! Who may see and touch what: the kernel's log and addresses, other processes, the lowest pages.
 
 use super::facts::*;
 use crate::case::{fails_with, setup, succeeds};
@@ -6,7 +6,6 @@ use crate::child::{self, Ending, needs_root};
 use crate::mapping::PAGE;
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq, file, skip, syscall};
-use std::os::fd::OwnedFd;
 
 pub fn log_is_restricted_by_default(_: &Context) -> CaseResult {
     check_eq!(read("/proc/sys/kernel/dmesg_restrict")?, "1", "kernel.dmesg_restrict after boot");
@@ -198,67 +197,4 @@ pub fn lowest_pages_cannot_be_mapped(_: &Context) -> CaseResult {
         }
         Ok(())
     })
-}
-
-const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
-
-fn lock_down(level: &str) -> CaseResult {
-    needs_root()?;
-    let Ok(levels) = std::fs::read_to_string(LOCKDOWN) else {
-        skip!("lockdown is not among the active security modules, or securityfs is missing");
-    };
-    if !levels.contains("[none]") {
-        skip!("the kernel is locked down already: {}", levels.trim());
-    }
-    set(LOCKDOWN, level)
-}
-
-/// An open that lockdown forbids; a file that is not there proves nothing.
-fn open(path: &std::ffi::CStr, flags: i32) -> Result<Result<OwnedFd, Errno>, Stop> {
-    match file::open_at(libc::AT_FDCWD, path, flags | libc::O_CLOEXEC, 0) {
-        Err(Errno(libc::ENOENT | libc::ENXIO)) => Ok(Err(Errno(libc::EPERM))),
-        other => Ok(other),
-    }
-}
-
-pub fn lockdown_integrity_keeps_the_kernel_whole(_: &Context) -> CaseResult {
-    // SAFETY: this asks for no more than that the call exists; ports stay untouched.
-    let ports = || unsafe { syscall!(libc::SYS_iopl, 3) };
-    succeeds("iopl(3) before lockdown", ports())?;
-    lock_down("integrity")?;
-    for path in [c"/dev/mem", c"/dev/port"] {
-        for flags in [libc::O_RDONLY, libc::O_RDWR] {
-            fails_with(&format!("open of {path:?} under lockdown"), open(path, flags)?, libc::EPERM)?;
-        }
-    }
-    child::isolated(|| {
-        // SAFETY: gives back what the first call got, then asks again.
-        unsafe { syscall!(libc::SYS_iopl, 0) }.map_err(|errno| Stop::Broken(format!("iopl(0): {errno}")))?;
-        fails_with("iopl(3) under lockdown", ports(), libc::EPERM)
-    })?;
-    // SAFETY: no segments; the call does nothing where it is allowed.
-    let kexec = unsafe { syscall!(libc::SYS_kexec_load, 0, 1, std::ptr::dangling::<u64>(), 0) };
-    check!(kexec.is_err(), "kexec_load under lockdown succeeded");
-    // A module without signature: refused before it is looked at.
-    let nonsense = [0u8; 4096];
-    // SAFETY: the bytes are no module; both live through the call.
-    let module = unsafe { syscall!(libc::SYS_init_module, nonsense.as_ptr(), nonsense.len(), c"".as_ptr()) };
-    check!(module.is_err(), "an unsigned module was loaded under lockdown");
-    for level in ["none", "integrity"] {
-        let lowered = std::fs::write(LOCKDOWN, level).map_err(|error| error.raw_os_error());
-        check_eq!(lowered, Err(Some(libc::EPERM)), "{level} after integrity");
-    }
-    check!(read(LOCKDOWN)?.contains("[integrity]"), "the level after refused writes");
-    succeeds("the level above", std::fs::write(LOCKDOWN, "confidentiality").map_err(|_| Errno::last()))
-        .map(drop)
-}
-
-pub fn lockdown_confidentiality_keeps_the_kernels_secrets(_: &Context) -> CaseResult {
-    succeeds("open of /proc/kcore before lockdown", open(c"/proc/kcore", libc::O_RDONLY)?)?;
-    lock_down("confidentiality")?;
-    fails_with("open of /proc/kcore under lockdown", open(c"/proc/kcore", libc::O_RDONLY)?, libc::EPERM)?;
-    fails_with("open of /dev/mem under lockdown", open(c"/dev/mem", libc::O_RDONLY)?, libc::EPERM)?;
-    let lowered = std::fs::write(LOCKDOWN, "integrity").map_err(|error| error.raw_os_error());
-    check_eq!(lowered, Err(Some(libc::EPERM)), "integrity after confidentiality");
-    Ok(())
 }
