@@ -64,7 +64,7 @@ pub enum FileNeed {
     AgentInitrd,
     /// A kernel module that the case loads itself, as `NAME.ko`; what it depends on is loaded before the case.
     Module(&'static str),
-    /// An empty filesystem of this kind (`ext4`, `xfs`, `btrfs`), as `KIND.disk` for [`crate::disk::Disk`]. The host
+    /// An empty filesystem of this kind (`ext4`, `xfs`, `xfs-bigtime`, `btrfs`), as `KIND.disk` for [`crate::disk::Disk`]. The host
     /// makes it with its own mkfs program, without which the case is skipped.
     Filesystem(&'static str),
 }

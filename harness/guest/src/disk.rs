@@ -16,7 +16,8 @@ const LOOP_CTL_GET_FREE: u32 = 0x4c82;
 /// A loop device with an empty filesystem. It stays as long as this or a mount of it does.
 #[derive(Debug)]
 pub struct Disk {
-    kind: &'static str,
+    /// As mount(2) knows it.
+    filesystem: &'static str,
     device: String,
     _open: OwnedFd,
 }
@@ -43,7 +44,9 @@ impl Disk {
             setup("write of a disk", file::write_at(&memory, bytes, *offset as i64))?;
         }
         let (device, open) = behind_loop(&memory)?;
-        Ok(Disk { kind, device, _open: open })
+        // A variant is called by its filesystem and what is special of it.
+        let filesystem = kind.split('-').next().unwrap_or(kind);
+        Ok(Disk { filesystem, device, _open: open })
     }
 
     /// Its node: `/dev/loop0`.
@@ -53,9 +56,9 @@ impl Disk {
 
     /// Mounts it, with options for its kind.
     pub fn mount(&self, target: &Path, options: &str) -> Result<(), Stop> {
-        match mounts::mount_from(&self.device, target, self.kind, options) {
-            Err(Errno(libc::ENODEV)) => skip!("missing module or symbol: {}", self.kind),
-            other => setup(&format!("mount of {} on {}", self.kind, target.display()), other),
+        match mounts::mount_from(&self.device, target, self.filesystem, options) {
+            Err(Errno(libc::ENODEV)) => skip!("missing module or symbol: {}", self.filesystem),
+            other => setup(&format!("mount of {} on {}", self.filesystem, target.display()), other),
         }
     }
 }

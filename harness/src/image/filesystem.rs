@@ -23,8 +23,8 @@ struct Recipe {
 
 const UUID: &str = "6761756e-746c-4e74-8000-000000000001";
 
-/// What kernels since 5.4 can mount, and nothing that newer programs switch on by themselves. The sizes are the least
-/// that each program accepts without protest, or little more.
+/// What kernels since 5.4 can mount unless said otherwise, and nothing that newer programs switch on by themselves. The
+/// sizes are the least that each program accepts without protest, or little more.
 const RECIPES: &[Recipe] = &[
     Recipe {
         kind: "ext4",
@@ -43,6 +43,22 @@ const RECIPES: &[Recipe] = &[
             "-K",
             "-m",
             "uuid=6761756e-746c-4e74-8000-000000000001,bigtime=0,inobtcount=0,reflink=0,rmapbt=0",
+            "-i",
+            "nrext64=0",
+        ],
+        mib: 300,
+    },
+    // For kernels since 5.10.
+    Recipe {
+        kind: "xfs-bigtime",
+        program: "mkfs.xfs",
+        package: "xfsprogs",
+        arguments: &[
+            "-q",
+            "-f",
+            "-K",
+            "-m",
+            "uuid=6761756e-746c-4e74-8000-000000000001,bigtime=1,inobtcount=0,reflink=0,rmapbt=0",
             "-i",
             "nrext64=0",
         ],
@@ -167,8 +183,12 @@ mod tests {
     use super::*;
 
     /// A filesystem's magic number and its offset: ext4 (fs/ext4/ext4.h), xfs, btrfs.
-    const MAGIC: &[(&str, u64, &[u8])] =
-        &[("ext4", 1024 + 56, &[0x53, 0xef]), ("xfs", 0, b"XFSB"), ("btrfs", (64 << 10) + 64, b"_BHRfS_M")];
+    const MAGIC: &[(&str, u64, &[u8])] = &[
+        ("ext4", 1024 + 56, &[0x53, 0xef]),
+        ("xfs", 0, b"XFSB"),
+        ("xfs-bigtime", 0, b"XFSB"),
+        ("btrfs", (64 << 10) + 64, b"_BHRfS_M"),
+    ];
 
     #[test]
     fn images_are_small_and_what_they_say() {

@@ -3,18 +3,25 @@
 
 use crate::{Case, FileNeed, Need, Suite, cases};
 
+mod calls;
 mod clock;
 mod compat;
+mod compat_socket;
+mod disk_times;
 mod entry;
 mod file_times;
 mod ipc;
 mod key;
+mod legacy;
 mod socket;
 mod support;
 mod timer;
 mod wait;
 
-use {clock::*, compat::*, file_times::*, ipc::*, key::*, socket::*, timer::*, wait::*};
+use {
+    clock::*, compat::*, compat_socket::*, disk_times::*, file_times::*, ipc::*, key::*, legacy::*, socket::*,
+};
+use {timer::*, wait::*};
 
 pub const SUITE: Suite = Suite {
     name: "y2038",
@@ -30,8 +37,13 @@ const SYSVIPC: Need = Need::Config("SYSVIPC");
 const LOOP: Need = Need::Module { symbol: "BLK_DEV_LOOP", module: "loop" };
 const EXT4: Need = Need::Module { symbol: "EXT4_FS", module: "ext4" };
 const BTRFS: Need = Need::Module { symbol: "BTRFS_FS", module: "btrfs" };
+const XFS: Need = Need::Module { symbol: "XFS_FS", module: "xfs" };
+const BIGTIME: Need = Need::Since { major: 5, minor: 10, what: "times beyond 2038 on xfs" };
+const OVERLAY: Need = Need::Module { symbol: "OVERLAY_FS", module: "overlay" };
+const TIME32: Need = Need::Config("COMPAT_32BIT_TIME");
 const EXT4_DISK: FileNeed = FileNeed::Filesystem("ext4");
 const BTRFS_DISK: FileNeed = FileNeed::Filesystem("btrfs");
+const XFS_DISK: FileNeed = FileNeed::Filesystem("xfs-bigtime");
 
 const CASES: &[Case] = cases! {
     clock_runs_through_the_end_of_32_bits: "clock_gettime(2), time(2), gettimeofday(2): time_t; clock_settime(2)";
@@ -63,6 +75,8 @@ const CASES: &[Case] = cases! {
     cgroup2_keeps_times_beyond_32_bits: "utimensat(2), inode(7)", needs [Need::Config("CGROUPS")];
     ext4_keeps_times_beyond_32_bits: "utimensat(2), inode(7); filesystems/ext4/inodes.rst: timestamps to 2446", needs [LOOP, EXT4], files [EXT4_DISK];
     btrfs_keeps_times_beyond_32_bits: "utimensat(2), inode(7); btrfs(5)", needs [LOOP, BTRFS], files [BTRFS_DISK];
+    xfs_with_bigtime_keeps_times_beyond_32_bits: "utimensat(2), inode(7); xfs_format.h XFS_BIGTIME_TIME_MAX: timestamps to 2486", needs [LOOP, XFS, BIGTIME], files [XFS_DISK];
+    overlay_keeps_times_beyond_32_bits: "utimensat(2), inode(7); filesystems/overlayfs.rst: mtime is copied up", needs [OVERLAY, Need::Config("TMPFS_XATTR")];
     every_kind_of_file_keeps_times_beyond_32_bits: "utimensat(2) AT_SYMLINK_NOFOLLOW; inode(7)";
     nameless_inodes_are_of_today: "fstat(2): st_mtime, st_ctime of pipes and memory";
 
@@ -86,7 +100,13 @@ const CASES: &[Case] = cases! {
     timeouts_of_32_bit_programs_are_whole: "clock_nanosleep(2), ppoll(2), futex(2) and others", needs [IA32, TIME64];
     absolute_waits_of_32_bit_programs_end_in_time: "clock_nanosleep(2) TIMER_ABSTIME; futex(2)", needs [IA32, TIME64];
     clock_set_past_the_end_ends_waits_of_32_bit_programs: "clock_nanosleep(2) TIMER_ABSTIME", needs [IA32, TIME64];
-    timestamp_for_32_bit_programs_is_whole: "socket(7) SO_TIMESTAMP; include/uapi/asm-generic/socket.h", needs [IA32, TIME64];
+    timestamp_for_32_bit_programs_is_whole: "socket(7) SO_TIMESTAMP; networking/timestamping.rst SO_TIMESTAMPING_NEW", needs [IA32, TIME64];
+    last_timestamp_for_32_bit_programs_is_whole: "socket(7) SIOCGSTAMP; networking/timestamping.rst SIOCGSTAMP_NEW", needs [IA32, TIME64];
+    socket_timeout_of_32_bit_programs_is_kept: "socket(7) SO_RCVTIMEO and SO_SNDTIMEO; include/uapi/asm-generic/socket.h SO_RCVTIMEO_NEW", needs [IA32, TIME64];
     recvmmsg_timeout_of_32_bit_programs_is_not_cut: "recvmmsg(2): timeout", needs [IA32, TIME64];
     ipc_times_for_32_bit_programs_are_whole: "semctl(2), msgctl(2), shmctl(2): sem_otime_high", needs [IA32, SYSVIPC];
+
+    old_clocks_of_32_bit_programs_keep_the_low_half: "time(2), gettimeofday(2), clock_gettime(2); include/linux/time32.h old_time32_t", needs [IA32, TIME32];
+    old_stat_of_32_bit_programs_keeps_the_low_half: "stat(2) ERRORS: EOVERFLOW; arch/x86/include/asm/ia32.h struct stat64", needs [IA32];
+    old_timestamp_for_32_bit_programs_keeps_the_low_half: "networking/timestamping.rst: SO_TIMESTAMP_OLD and the 32 bits of its time", needs [IA32, TIME64];
 };

@@ -3,7 +3,6 @@
 use super::support::*;
 use crate::case::{CaseResult, Stop, setup, succeeds};
 use crate::child::isolated;
-use crate::disk::Disk;
 use crate::sys::Errno;
 use crate::{Context, check_eq, mounts, skip, syscall};
 use std::ffi::CString;
@@ -112,7 +111,7 @@ fn is_of_today(what: &str, times: &Times) -> CaseResult {
 }
 
 /// What the kernel notes by itself when files are made and used beyond the end of 32 bits.
-fn notes_the_time(folder: &Path) -> CaseResult {
+pub fn notes_the_time(folder: &Path) -> CaseResult {
     let path = folder.join("noted");
     let made = |result: std::io::Result<()>, what: &str| {
         result.map_err(|error| Stop::Broken(format!("{what} in {}: {error}", folder.display())))
@@ -155,7 +154,7 @@ fn on_mounted(context: &Context, kind: &str, judge: fn(&Path) -> CaseResult) -> 
 }
 
 /// A new, empty file.
-fn file_in(folder: &Path) -> Result<PathBuf, Stop> {
+pub fn file_in(folder: &Path) -> Result<PathBuf, Stop> {
     let path = folder.join("file");
     fs::write(&path, b"").map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))?;
     Ok(path)
@@ -192,48 +191,6 @@ pub fn cgroup2_keeps_times_beyond_32_bits(context: &Context) -> CaseResult {
         fs::create_dir(&group).map_err(|error| Stop::Broken(format!("{}: {error}", group.display())))?;
         keeps_every_time(&group)
     })
-}
-
-/// Both times of a file must stay off the ends of what ext4 keeps, where fractions of seconds are cut off.
-const SECONDS_ON_DISK: [i64; 8] =
-    [0, -1, -LAST, LAST, LAST + 1, LAST_UNSIGNED, LAST_UNSIGNED + 1, 15_032_385_000];
-
-/// Judges files on a disk, also after it was mounted anew.
-fn on_disk(context: &Context, kind: &'static str) -> CaseResult {
-    let target = context.scratch.join("mounted");
-    fs::create_dir(&target).map_err(|error| Stop::Broken(format!("{}: {error}", target.display())))?;
-    isolated(|| {
-        mounts::private()?;
-        let disk = Disk::new(context, kind)?;
-        disk.mount(&target, "")?;
-        notes_the_time(&target)?;
-        let files = SECONDS_ON_DISK.map(|seconds| {
-            let times = [Time::new(seconds, 123_456_789), Time::new(seconds + 1, 999_999_999)];
-            (target.join(format!("at{seconds}")), times)
-        });
-        for (path, asked) in &files {
-            fs::write(path, b"").map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))?;
-            succeeds(&format!("utimensat of {}", path.display()), set_times(path, *asked))?;
-            let told = times(path)?;
-            check_eq!([told.accessed, told.modified], *asked, "times of {}", path.display());
-        }
-        mounts::unmount(&target)?;
-        disk.mount(&target, "")?;
-        for (path, asked) in &files {
-            let told = times(path)?;
-            let told = [told.accessed, told.modified];
-            check_eq!(told, *asked, "times of {} when {kind} was mounted anew", path.display());
-        }
-        Ok(())
-    })
-}
-
-pub fn ext4_keeps_times_beyond_32_bits(context: &Context) -> CaseResult {
-    on_disk(context, "ext4")
-}
-
-pub fn btrfs_keeps_times_beyond_32_bits(context: &Context) -> CaseResult {
-    on_disk(context, "btrfs")
 }
 
 /// Every kind of file has an inode of its own sort.

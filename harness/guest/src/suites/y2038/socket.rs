@@ -1,26 +1,26 @@
 //! Times that sockets tell: when a datagram came, and how long to wait for one.
 
-use super::entry::{Entry, Low, Number, int80, needs_int80};
+use super::entry::{Entry, Low, Number, needs_int80};
 use super::support::*;
 use crate::case::{CaseResult, Stop, setup, succeeds};
 use crate::sys::{Errno, check as result_of, owned};
 use crate::{Context, check, check_eq, interface, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-const SO_TIMESTAMP_OLD: i32 = 29;
-const SO_TIMESTAMPNS_OLD: i32 = 35;
-const SO_TIMESTAMPING_OLD: i32 = 37;
-const SO_TIMESTAMP_NEW: i32 = 63;
-const SO_TIMESTAMPNS_NEW: i32 = 64;
-const SO_TIMESTAMPING_NEW: i32 = 65;
-const SO_RCVTIMEO_NEW: i32 = 66;
-const SO_SNDTIMEO_NEW: i32 = 67;
+pub const SO_TIMESTAMP_OLD: i32 = 29;
+pub const SO_TIMESTAMPNS_OLD: i32 = 35;
+pub const SO_TIMESTAMPING_OLD: i32 = 37;
+pub const SO_TIMESTAMP_NEW: i32 = 63;
+pub const SO_TIMESTAMPNS_NEW: i32 = 64;
+pub const SO_TIMESTAMPING_NEW: i32 = 65;
+pub const SO_RCVTIMEO_NEW: i32 = 66;
+pub const SO_SNDTIMEO_NEW: i32 = 67;
 
 /// Made by software at reception, and told (Documentation/networking/timestamping.rst).
-const RX_SOFTWARE: i32 = (1 << 3) | (1 << 4);
+pub const RX_SOFTWARE: i32 = (1 << 3) | (1 << 4);
 
 /// Two sockets, the second of which receives what is sent to the first.
-fn unix_pair() -> Result<[OwnedFd; 2], Stop> {
+pub fn unix_pair() -> Result<[OwnedFd; 2], Stop> {
     let mut fds = [0i32; 2];
     // SAFETY: the array is ours.
     let made = unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_DGRAM, 0, fds.as_mut_ptr()) };
@@ -29,7 +29,7 @@ fn unix_pair() -> Result<[OwnedFd; 2], Stop> {
 }
 
 /// The same through UDP and the loopback interface, which is brought up.
-fn udp_pair() -> Result<[OwnedFd; 2], Stop> {
+pub fn udp_pair() -> Result<[OwnedFd; 2], Stop> {
     // SAFETY: no pointers.
     let new = || unsafe { syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM, 0) };
     let [sender, receiver] = [setup("socket", new())?, setup("socket", new())?].map(owned);
@@ -51,7 +51,7 @@ fn udp_pair() -> Result<[OwnedFd; 2], Stop> {
     Ok([sender, receiver])
 }
 
-fn send(socket: &OwnedFd, bytes: &[u8]) -> CaseResult {
+pub fn send(socket: &OwnedFd, bytes: &[u8]) -> CaseResult {
     crate::case::setup("write to a socket", crate::file::write(socket, bytes)).map(drop)
 }
 
@@ -176,41 +176,6 @@ pub fn timestamp_of_the_last_datagram_is_whole(_: &Context) -> CaseResult {
             setup("read", unsafe { syscall!(libc::SYS_read, receiver.as_raw_fd(), &raw mut byte, 8) })?;
             let told = succeeds(name, ask())?;
             is_of_now(&format!("the time told by {name}"), told.seconds)?;
-        }
-    }
-    Ok(())
-}
-
-/// A 32-bit program's message header and control message have words of 32 bits; its new timestamps do not.
-pub fn timestamp_for_32_bit_programs_is_whole(_: &Context) -> CaseResult {
-    const RECVMSG: u32 = 372;
-    const SETSOCKOPT: u32 = 366;
-    const CONTROL: usize = 256;
-    needs_int80()?;
-    let low = Low::new()?;
-    let pointer = |offset| u32::try_from(low.at(offset)).expect("the memory is below 4 GiB");
-    for (name, option) in [("SO_TIMESTAMP_NEW", SO_TIMESTAMP_NEW), ("SO_TIMESTAMPNS_NEW", SO_TIMESTAMPNS_NEW)]
-    {
-        let [sender, receiver] = unix_pair()?;
-        let fd = receiver.as_raw_fd().cast_unsigned();
-        low.put(0, 1u32);
-        let value = pointer(0);
-        // SAFETY: the value is in the low memory.
-        let set_on = unsafe { int80(SETSOCKOPT, [fd, 1, option.cast_unsigned(), value, 4, 0]) };
-        succeeds(name, set_on)?;
-        for seconds in [LAST + 1, FAR] {
-            set(Time::new(seconds, 0))?;
-            send(&sender, b"x")?;
-            low.put(64, [pointer(128), 16u32]);
-            // Name and its length, vectors and their number, control and its length, flags.
-            low.put(0, [0, 0, pointer(64), 1, pointer(CONTROL), 64, 0u32]);
-            // SAFETY: everything pointed to is in the low memory.
-            succeeds("recvmsg", unsafe { int80(RECVMSG, [fd, pointer(0), 0, 0, 0, 0]) })?;
-            let header: [u32; 3] = low.get(CONTROL);
-            check_eq!(header, [12 + 16, 1, option.cast_unsigned()], "length, level and type of {name}");
-            let content: [u32; 8] = low.get(CONTROL);
-            let told = i64::from(content[3]) | i64::from(content[4]) << 32;
-            is_of_now(&format!("the time told by {name} to a 32-bit program"), told)?;
         }
     }
     Ok(())

@@ -1,150 +1,14 @@
 //! Calls that wait, relative and absolute, by either entry: no timeout may be cut to 32 bits, and none may end early.
 
-use super::entry::{Entry, Low, Number};
+use super::calls::{ABSOLUTE, Nothing, RELATIVE, Waiting, place};
+use super::entry::Entry;
 use super::support::*;
 use crate::case::{CaseResult, Stop, exists, setup};
 use crate::child::{self, isolated};
 use crate::sys::{Errno, check as result_of};
 use crate::{Context, check, check_eq, syscall};
-use libc::{EINTR, ENOSYS, ETIMEDOUT};
+use libc::{EINTR, ENOSYS};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Where things lie in the memory that calls point to.
-mod place {
-    pub const TIME: usize = 0;
-    pub const WORD: usize = 64;
-    pub const SIGNALS: usize = 128;
-    pub const SEMAPHORE_OPERATION: usize = 192;
-    pub const MESSAGE: usize = 256;
-}
-
-/// What the waiting calls wait for; nothing ever comes.
-struct Nothing {
-    low: Low,
-    queue: i32,
-    semaphore: i32,
-    epoll: i32,
-}
-
-impl Nothing {
-    /// A message queue and a semaphore may be missing in a kernel; their calls are left out then.
-    fn new() -> Result<Nothing, Stop> {
-        let low = Low::new()?;
-        low.put(place::SIGNALS, 1u64 << (libc::SIGUSR2 - 1));
-        let take_one = libc::sembuf { sem_num: 0, sem_op: -1, sem_flg: 0 };
-        low.put(place::SEMAPHORE_OPERATION, take_one);
-        let attributes = [0i64, 1, 16, 0, 0, 0, 0, 0];
-        let flags = libc::O_RDWR | libc::O_CREAT;
-        // SAFETY: the name and the attributes live through the calls.
-        unsafe {
-            let queue =
-                syscall!(libc::SYS_mq_open, c"gauntlet-y2038".as_ptr(), flags, 0o600, attributes.as_ptr());
-            let semaphore = syscall!(libc::SYS_semget, libc::IPC_PRIVATE, 1, 0o600);
-            let epoll = setup("epoll_create1", syscall!(libc::SYS_epoll_create1, 0))?;
-            Ok(Nothing {
-                low,
-                queue: queue.map_or(-1, |fd| fd as i32),
-                semaphore: semaphore.map_or(-1, |id| id as i32),
-                epoll: epoll as i32,
-            })
-        }
-    }
-}
-
-/// One waiting call.
-struct Waiting {
-    name: &'static str,
-    number: Number,
-    arguments: fn(&Nothing) -> Option<[u64; 6]>,
-    /// How it says that the time is over; `None` by success.
-    over: Option<i32>,
-}
-
-const fn number(native: i64, int80: u32) -> Number {
-    Number { native, int80 }
-}
-
-const FUTEX_WAIT: u64 = 0;
-const FUTEX_WAIT_BITSET: u64 = 9;
-const FUTEX_CLOCK_REALTIME: u64 = 256;
-const ANY_BIT: u64 = 0xffff_ffff;
-
-/// Waits that take how long.
-const RELATIVE: &[Waiting] = &[
-    Waiting {
-        name: "clock_nanosleep",
-        number: number(libc::SYS_clock_nanosleep, 407),
-        arguments: |on| Some([libc::CLOCK_REALTIME as u64, 0, on.low.at(place::TIME), 0, 0, 0]),
-        over: None,
-    },
-    Waiting {
-        name: "pselect6",
-        number: number(libc::SYS_pselect6, 413),
-        arguments: |on| Some([0, 0, 0, 0, on.low.at(place::TIME), 0]),
-        over: None,
-    },
-    Waiting {
-        name: "ppoll",
-        number: number(libc::SYS_ppoll, 414),
-        arguments: |on| Some([0, 0, on.low.at(place::TIME), 0, 0, 0]),
-        over: None,
-    },
-    Waiting {
-        name: "semtimedop",
-        number: number(libc::SYS_semtimedop, 420),
-        arguments: |on| {
-            let id = u64::try_from(on.semaphore).ok()?;
-            Some([id, on.low.at(place::SEMAPHORE_OPERATION), 1, on.low.at(place::TIME), 0, 0])
-        },
-        over: Some(libc::EAGAIN),
-    },
-    Waiting {
-        name: "rt_sigtimedwait",
-        number: number(libc::SYS_rt_sigtimedwait, 421),
-        arguments: |on| Some([on.low.at(place::SIGNALS), 0, on.low.at(place::TIME), 8, 0, 0]),
-        over: Some(libc::EAGAIN),
-    },
-    Waiting {
-        name: "futex(FUTEX_WAIT)",
-        number: number(libc::SYS_futex, 422),
-        arguments: |on| Some([on.low.at(place::WORD), FUTEX_WAIT, 0, on.low.at(place::TIME), 0, 0]),
-        over: Some(ETIMEDOUT),
-    },
-    Waiting {
-        name: "epoll_pwait2",
-        number: number(libc::SYS_epoll_pwait2, 441),
-        arguments: |on| Some([on.epoll as u64, on.low.at(place::MESSAGE), 1, on.low.at(place::TIME), 0, 0]),
-        over: None,
-    },
-];
-
-/// Waits that take until when, by the real-time clock.
-const ABSOLUTE: &[Waiting] = &[
-    Waiting {
-        name: "clock_nanosleep(TIMER_ABSTIME)",
-        number: number(libc::SYS_clock_nanosleep, 407),
-        arguments: |on| Some([libc::CLOCK_REALTIME as u64, 1, on.low.at(place::TIME), 0, 0, 0]),
-        over: None,
-    },
-    Waiting {
-        name: "futex(FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME)",
-        number: number(libc::SYS_futex, 422),
-        arguments: |on| {
-            let operation = FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME;
-            Some([on.low.at(place::WORD), operation, 0, on.low.at(place::TIME), 0, ANY_BIT])
-        },
-        over: Some(ETIMEDOUT),
-    },
-    Waiting {
-        name: "mq_timedreceive",
-        number: number(libc::SYS_mq_timedreceive, 419),
-        arguments: |on| {
-            let queue = u64::try_from(on.queue).ok()?;
-            Some([queue, on.low.at(place::MESSAGE), 16, 0, on.low.at(place::TIME), 0])
-        },
-        over: Some(ETIMEDOUT),
-    },
-];
 
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
@@ -180,8 +44,8 @@ fn waits_on(entry: Entry, waiting: &Waiting, nothing: &Nothing, time: Time) -> C
     alarm(0)?;
     let name = waiting.name;
     match ended {
-        // epoll_pwait2 is as young as 5.11.
-        Err(Errno(ENOSYS)) if name == "epoll_pwait2" => Ok(()),
+        // epoll_pwait2 is as young as 5.11, io_pgetevents as 4.18.
+        Err(Errno(ENOSYS)) if matches!(name, "epoll_pwait2" | "io_pgetevents") => Ok(()),
         Err(Errno(EINTR)) if WOKEN.load(Ordering::Relaxed) => Ok(()),
         other => Err(Stop::Fail(format!(
             "{name} ({entry:?}) with a time of {time:?} ended with {other:?}, must wait for a signal"
@@ -194,7 +58,7 @@ const LONG: [i64; 5] = [LAST + 1, LAST_UNSIGNED, LAST_UNSIGNED + 1, FAR, i64::MA
 
 pub fn long_waits_wait(entry: Entry) -> CaseResult {
     isolated(|| {
-        let nothing = Nothing::new()?;
+        let nothing = Nothing::new(entry)?;
         for waiting in RELATIVE {
             for seconds in LONG {
                 waits_on(entry, waiting, &nothing, Time::new(seconds, 0))?;
@@ -224,7 +88,7 @@ fn waits_until(entry: Entry, waiting: &Waiting, nothing: &Nothing, end: Time, ea
 }
 
 pub fn absolute_waits_end_in_time(entry: Entry) -> CaseResult {
-    let nothing = Nothing::new()?;
+    let nothing = Nothing::new(entry)?;
     for waiting in ABSOLUTE {
         for last in [LAST, LAST_UNSIGNED] {
             set(Time::new(last, 980 * MILLISECOND))?;
@@ -244,7 +108,7 @@ pub fn setting_the_clock_ends_absolute_waits(entry: Entry) -> CaseResult {
     for waiting in ABSOLUTE {
         let end = Time::new(LAST + 1000, 0);
         set(Time::new(LAST - 1000, 0))?;
-        let nothing = Nothing::new()?;
+        let nothing = Nothing::new(entry)?;
         let pid = child::fork()?;
         if pid == 0 {
             child::exit(i32::from(waits_until(entry, waiting, &nothing, end, end).is_err()));
