@@ -9,8 +9,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long what must happen may take.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what must happen may take: a little less than a whole case may, as a busy host has little time for it.
+pub const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A control group. One that [`Group::child`] made is emptied and removed in the end.
 #[derive(Debug)]
@@ -231,16 +231,11 @@ impl Member {
     }
 
     /// Waits for its end; a member that lives on fails the case.
-    pub fn ending(self) -> Result<Ending, Stop> {
-        self.patient_ending(PATIENCE)
-    }
-
-    /// The same for one that may take so long.
-    pub fn patient_ending(mut self, time: Duration) -> Result<Ending, Stop> {
+    pub fn ending(mut self) -> Result<Ending, Stop> {
         let descriptor = setup("pidfd_open", pidfd(self.pid))?;
         let mut entry = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one entry, ours.
-        setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, time.as_millis()) })?;
+        setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, PATIENCE.as_millis()) })?;
         if entry.revents == 0 {
             return Err(Stop::Fail("a process that must end lives on".into()));
         }

@@ -42,11 +42,7 @@ fn transfer(group: &Group, write: bool, piece: usize, count: usize) -> Result<Du
             }
         }
     })?;
-    check_eq!(
-        member.patient_ending(Duration::from_secs(25))?,
-        crate::child::Ending::Exited(0),
-        "end of a writer"
-    );
+    check_eq!(member.ending()?, crate::child::Ending::Exited(0), "end of a writer");
     Ok(start.elapsed())
 }
 
