@@ -69,10 +69,11 @@ struct Description {
 }
 
 /// What disks need: every one, and those with a filesystem.
-const DISKS: [(Option<&str>, Need); 4] = [
+const DISKS: [(Option<&str>, Need); 5] = [
     (None, Need::Module { symbol: "BLK_DEV_LOOP", module: "loop" }),
     (Some("ext4"), Need::Module { symbol: "EXT4_FS", module: "ext4" }),
     (Some("xfs"), Need::Module { symbol: "XFS_FS", module: "xfs" }),
+    (Some("xfs-bigtime"), Need::Module { symbol: "XFS_FS", module: "xfs" }),
     (Some("btrfs"), Need::Module { symbol: "BTRFS_FS", module: "btrfs" }),
 ];
 
