@@ -195,7 +195,8 @@ fn other_compilers(linux: &Linux) {
     for (variable, name) in [("CROSS_COMPILE=x86_64-linux-gnu-", "x86_64-linux-gnu-gcc"), ("LLVM=1", "clang")]
     {
         let spec = format!("{},{variable}", linux.spec("@base", "tiny"));
-        let output = linux.gauntlet(&["exec", "-k", &spec, "--", "cat", "/proc/version"]).output().unwrap();
+        let output =
+            linux.gauntlet(&["exec", "-k", &spec, "--", "sh", "-c", "cat /proc/version"]).output().unwrap();
         let said = text(&output);
         assert!(code(&output) == 0 && said.contains(name), "{variable}: {said}");
     }
