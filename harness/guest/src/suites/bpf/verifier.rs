@@ -248,32 +248,40 @@ pub fn control_flow_stays_inside(_: &Context) -> CaseResult {
 }
 
 pub fn ill_formed_instructions(_: &Context) -> CaseResult {
+    const REGISTER: &str = "R11 is invalid";
+    const UNKNOWN: &str = "opcode";
+    const ZERO: &str = "div by zero";
+    const SHIFT: &str = "invalid shift";
+    const RESERVED: &str = "uses reserved fields";
+    const HALF: &str = "invalid bpf_ld_imm64 insn";
     let raw = Instruction::raw;
-    for (what, instruction) in [
-        ("register 11 as destination", raw(0xb7, 11, 0, 0, 0)),
-        ("register 11 as source", raw(0xbf, 0, 11, 0, 0)),
-        ("an unknown operation", raw(0xe7, 0, 0, 0, 0)),
-        ("an unknown jump", raw(0xf5, 0, 0, 0, 0)),
-        ("opcode 0xff", raw(0xff, 0, 0, 0, 0)),
-        ("a division by the constant 0", raw(0x37, 0, 0, 0, 0)),
-        ("a 32-bit modulo by the constant 0", raw(0x94, 0, 0, 0, 0)),
-        ("a shift by 64", Instruction::alu64(Alu::Lsh, R0, 64)),
-        ("a shift by -1", Instruction::alu64(Alu::Arsh, R0, -1)),
-        ("a 32-bit shift by 32", Instruction::alu32(Alu::Rsh, R0, 32)),
-        ("a byte swap of 24 bits", raw(0xdc, 0, 0, 0, 24)),
-        ("a byte swap of 0 bits", raw(0xd4, 0, 0, 0, 0)),
-        ("a move with offset 5", raw(0xb7, 0, 0, 5, 0)),
-        ("an addition with an offset", raw(0x07, 0, 0, 1, 1)),
-        ("a register addition with an immediate", raw(0x0f, 0, 0, 0, 1)),
-        ("an immediate addition with a source register", raw(0x07, 0, 2, 0, 1)),
-        ("a negation with an immediate", raw(0x87, 0, 0, 0, 1)),
-        ("a call with an offset", raw(0x85, 0, 0, 1, 5)),
-        ("an exit with an immediate", raw(0x95, 0, 0, 0, 1)),
-        ("half a wide instruction", raw(0x18, 1, 0, 0, 1)),
+    for (what, instruction, text) in [
+        ("register 11 as destination", raw(0xb7, 11, 0, 0, 0), REGISTER),
+        ("register 11 as source", raw(0xbf, 0, 11, 0, 0), REGISTER),
+        ("an unknown operation", raw(0xe7, 0, 0, 0, 0), UNKNOWN),
+        ("an unknown jump", raw(0xf5, 0, 0, 0, 0), UNKNOWN),
+        ("opcode 0xff", raw(0xff, 0, 0, 0, 0), UNKNOWN),
+        ("a division by the constant 0", raw(0x37, 0, 0, 0, 0), ZERO),
+        ("a 32-bit modulo by the constant 0", raw(0x94, 0, 0, 0, 0), ZERO),
+        ("a shift by 64", Instruction::alu64(Alu::Lsh, R0, 64), SHIFT),
+        ("a shift by -1", Instruction::alu64(Alu::Arsh, R0, -1), SHIFT),
+        ("a 32-bit shift by 32", Instruction::alu32(Alu::Rsh, R0, 32), SHIFT),
+        ("a byte swap of 24 bits", raw(0xdc, 0, 0, 0, 24), RESERVED),
+        ("a byte swap of 0 bits", raw(0xd4, 0, 0, 0, 0), RESERVED),
+        ("a move with offset 5", raw(0xb7, 0, 0, 5, 0), RESERVED),
+        ("an addition with an offset", raw(0x07, 0, 0, 1, 1), RESERVED),
+        ("a register addition with an immediate", raw(0x0f, 0, 0, 0, 1), RESERVED),
+        ("an immediate addition with a source register", raw(0x07, 0, 2, 0, 1), RESERVED),
+        ("a negation with an immediate", raw(0x87, 0, 0, 0, 1), RESERVED),
+        ("a call with an offset", raw(0x85, 0, 0, 1, 5), RESERVED),
+        ("half a wide instruction", raw(0x18, 1, 0, 0, 1), HALF),
     ] {
         let code = code![Instruction::mov(R0, 1), instruction, returning(0)];
-        rejected(what, SocketFilter, &code, EINVAL, &[])?;
+        rejected(what, SocketFilter, &code, EINVAL, &[text])?;
     }
+    // Behind it there must be nothing, or that is why it is refused.
+    let exit = [Instruction::mov(R0, 1), raw(0x95, 0, 0, 0, 1)];
+    rejected("an exit with an immediate", SocketFilter, &exit, EINVAL, &[RESERVED])?;
     for edge in [63, 0] {
         let code =
             code![Instruction::mov(R0, 1), Instruction::alu64(Alu::Lsh, R0, edge), Instruction::exit()];
@@ -298,7 +306,13 @@ pub fn frame_pointer_is_read_only(_: &Context) -> CaseResult {
 pub fn helpers_are_known_and_typed(_: &Context) -> CaseResult {
     let call = |helper| code![Instruction::call(helper), returning(0)];
     rejected("helper 32767", SocketFilter, &call(32767), EINVAL, &["invalid func unknown#32767"])?;
-    rejected("helper 0", SocketFilter, &call(0), EINVAL, &[])?;
+    rejected(
+        "helper 0",
+        SocketFilter,
+        &call(0),
+        EINVAL,
+        &["unknown func bpf_unspec#0", "cannot use helper bpf_unspec#0"],
+    )?;
     let texts = ["unknown func bpf_xdp_adjust_head#44", "cannot use helper bpf_xdp_adjust_head#44"];
     rejected("an XDP helper in a socket filter", SocketFilter, &call(44), EINVAL, &texts)?;
     let map = create(SIXTEEN)?;
@@ -331,7 +345,8 @@ pub fn context_bounds(_: &Context) -> CaseResult {
         rejected(&format!("a read at {offset}"), SocketFilter, &load(offset), EACCES, &texts)?;
     }
     let store = code![Instruction::store(Width::Word, R1, 0, R1), returning(0)];
-    rejected("a write of skb->len", SocketFilter, &store, EACCES, &[])
+    let texts = ["invalid bpf_context access off=0 size=4"];
+    rejected("a write of skb->len", SocketFilter, &store, EACCES, &texts)
 }
 
 /// Direct packet access: the bytes compared against `data_end` and no more.
