@@ -150,6 +150,8 @@ const JMP: u8 = 0x05;
 const JMP32: u8 = 0x06;
 const ALU64: u8 = 0x07;
 const SOURCE_REGISTER: u8 = 0x08;
+const MODE_ABSOLUTE: u8 = 0x20;
+const MODE_INDIRECT: u8 = 0x40;
 const MODE_MEMORY: u8 = 0x60;
 const MODE_MEMORY_SIGNED: u8 = 0x80;
 const MODE_ATOMIC: u8 = 0xc0;
@@ -198,6 +200,18 @@ impl Instruction {
         Self::with_operand(ALU64 | Alu::Mov as u8, destination, source, bits)
     }
 
+    /// The same to 32 bits only (8, 16); the high half becomes zero.
+    pub fn move_signed32(destination: Register, source: Register, bits: i16) -> Instruction {
+        Self::with_operand(ALU | Alu::Mov as u8, destination, source, bits)
+    }
+
+    /// From a pointer as a process has it to one that a program can use (6.9): of an arena's address space, 1, to
+    /// the program's own, 0.
+    pub fn cast_from_arena(destination: Register, source: Register) -> Instruction {
+        let plain = Self::with_operand(ALU64 | Alu::Mov as u8, destination, source, 1);
+        Instruction { immediate: 1, ..plain }
+    }
+
     pub fn mov(destination: Register, operand: impl Into<Operand>) -> Instruction {
         Self::alu64(Alu::Mov, destination, operand)
     }
@@ -224,6 +238,30 @@ impl Instruction {
     /// The same, sign-extended (6.6).
     pub fn load_signed(width: Width, destination: Register, source: Register, offset: i16) -> Instruction {
         Self::raw(LDX | MODE_MEMORY_SIGNED | width as u8, destination as u8, source as u8, offset, 0)
+    }
+
+    /// `destination = *(width *)(source + offset)`, before everything that follows (6.15).
+    pub fn load_acquire(width: Width, destination: Register, source: Register, offset: i16) -> Instruction {
+        const LOAD_ACQUIRE: i32 = 0x100;
+        let opcode = STX | MODE_ATOMIC | width as u8;
+        Self::raw(opcode, destination as u8, source as u8, offset, LOAD_ACQUIRE)
+    }
+
+    /// `*(width *)(destination + offset) = source`, after everything before it (6.15).
+    pub fn store_release(width: Width, destination: Register, offset: i16, source: Register) -> Instruction {
+        const STORE_RELEASE: i32 = 0x110;
+        let opcode = STX | MODE_ATOMIC | width as u8;
+        Self::raw(opcode, destination as u8, source as u8, offset, STORE_RELEASE)
+    }
+
+    /// `R0 = *(width *)(packet + offset)` in the host's byte order, R6 being the context.
+    pub fn load_packet(width: Width, offset: i32) -> Instruction {
+        Self::raw(LD | MODE_ABSOLUTE | width as u8, 0, 0, 0, offset)
+    }
+
+    /// The same with a register added to the offset.
+    pub fn load_packet_at(width: Width, register: Register, offset: i32) -> Instruction {
+        Self::raw(LD | MODE_INDIRECT | width as u8, 0, register as u8, 0, offset)
     }
 
     /// `*(width *)(destination + offset) = operand`.
@@ -273,6 +311,11 @@ impl Instruction {
 
     pub fn goto(offset: i16) -> Instruction {
         Self::raw(JMP, 0, 0, offset, 0)
+    }
+
+    /// The same over any distance (6.6).
+    pub fn goto_long(offset: i32) -> Instruction {
+        Self::raw(JMP32, 0, 0, 0, offset)
     }
 
     /// Calls a helper by its number in `enum bpf_func_id`.
@@ -362,6 +405,12 @@ mod tests {
             (Instruction::store(Width::Byte, R10, -1, 7), [0x72, 0x0a, 0xff, 0xff, 7, 0, 0, 0]),
             (Instruction::atomic(Atomic::FetchAdd, Width::Double, R1, 0, R2), [0xdb, 0x21, 0, 0, 1, 0, 0, 0]),
             (Instruction::swap(Swap::ToBig, R5, 16), [0xdc, 0x05, 0, 0, 16, 0, 0, 0]),
+            (Instruction::move_signed32(R2, R3, 16), [0xbc, 0x32, 16, 0, 0, 0, 0, 0]),
+            (Instruction::load_acquire(Width::Double, R0, R1, 0), [0xdb, 0x10, 0, 0, 0, 1, 0, 0]),
+            (Instruction::store_release(Width::Half, R1, 0, R2), [0xcb, 0x21, 0, 0, 0x10, 1, 0, 0]),
+            (Instruction::load_packet(Width::Half, 12), [0x28, 0, 0, 0, 12, 0, 0, 0]),
+            (Instruction::load_packet_at(Width::Byte, R7, 1), [0x50, 0x70, 0, 0, 1, 0, 0, 0]),
+            (Instruction::goto_long(-2), [0x06, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff]),
             (Instruction::jump(Condition::SignedLe, R1, 3, -2), [0xd5, 0x01, 0xfe, 0xff, 3, 0, 0, 0]),
             (Instruction::jump32(Condition::Lt, R1, R2, 1), [0xae, 0x21, 1, 0, 0, 0, 0, 0]),
             (Instruction::call(1), [0x85, 0, 0, 0, 1, 0, 0, 0]),

@@ -17,6 +17,7 @@ mod hash;
 mod lock;
 mod machine;
 mod objects;
+mod packet;
 mod ring;
 mod shapes;
 mod socket;
@@ -173,6 +174,9 @@ const CASES: &[Case] = cases! {
     atomic_add_is_exact = execution::atomic_add: "RFC 9669, section 5.3";
     atomic_operations_return_the_old_value = execution::atomic_operations: "RFC 9669, section 5.3", needs [support::ATOMICS.need()];
     compare_and_exchange_stores_on_equality_only = execution::compare_and_exchange: "RFC 9669, section 5.3: CMPXCHG", needs [support::ATOMICS.need()];
+    packet_loads_read_in_network_order_or_end_the_filter = packet::absolute_loads: "classic_vs_extended.rst: BPF_ABS; RFC 9669, section 5.6";
+    indexed_packet_loads_read_in_network_order_or_end_the_filter = packet::indexed_loads: "classic_vs_extended.rst: BPF_IND; RFC 9669, section 5.6";
+    packet_loads_have_rules = packet::loads_have_rules: "classic_vs_extended.rst: R6, scratched R1 to R5";
     jumps_are_taken_exactly_when_the_condition_holds = execution::jumps: "RFC 9669, section 4.3";
     verifier_decides_constant_jumps_as_the_machine_does = execution::jumps_on_constants: "RFC 9669, section 4.3; verifier.rst: dead code";
     bounded_loop_runs_its_count = execution::bounded_loops: "bpf_design_QA.rst: bounded loops";

@@ -10,17 +10,19 @@ use std::os::fd::{AsRawFd, OwnedFd};
 const SO_ATTACH_FILTER: i32 = 26;
 const SO_DETACH_FILTER: i32 = 27;
 const SO_LOCK_FILTER: i32 = 44;
-const SO_ATTACH_BPF: i32 = 50;
+pub const SO_ATTACH_BPF: i32 = 50;
 
-const MESSAGE: &[u8; 8] = b"gauntlet";
+pub const MESSAGE: &[u8; 8] = b"gauntlet";
 
-struct Pair {
+/// Two local sockets, the receiving one not blocking.
+#[derive(Debug)]
+pub struct Pair {
     sender: OwnedFd,
     receiver: OwnedFd,
 }
 
 impl Pair {
-    fn new() -> Result<Pair, Stop> {
+    pub fn new() -> Result<Pair, Stop> {
         let mut fds = [0; 2];
         let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK;
         // SAFETY: two descriptors are written into our array.
@@ -29,7 +31,7 @@ impl Pair {
         Ok(Pair { sender: owned(fds[0].into()), receiver: owned(fds[1].into()) })
     }
 
-    fn option<T>(&self, option: i32, value: &T) -> Result<i64, Errno> {
+    pub fn option<T>(&self, option: i32, value: &T) -> Result<i64, Errno> {
         let (fd, length) = (self.receiver.as_raw_fd(), size_of::<T>() as libc::socklen_t);
         let value: *const T = value;
         // SAFETY: the value is as long as said.
@@ -37,7 +39,7 @@ impl Pair {
     }
 
     /// Sends [`MESSAGE`]; what arrives, `None` for nothing.
-    fn pass(&self) -> Result<Option<Vec<u8>>, Stop> {
+    pub fn pass(&self) -> Result<Option<Vec<u8>>, Stop> {
         let fd = self.sender.as_raw_fd();
         // SAFETY: the buffers are ours and as long as said.
         let sent = result_of(unsafe { libc::send(fd, MESSAGE.as_ptr().cast(), MESSAGE.len(), 0) } as i64);
