@@ -1,11 +1,9 @@
 //! ALU instructions against the same arithmetic in Rust.
 
-use super::execution;
 use super::machine::Machine;
-use super::support::{DEFINED_OVERFLOW, FOURTH_VERSION, accepted, interesting_words, returning, run};
-use crate::bpf::{Alu, Instruction, ProgramKind, Register::*, Swap, information};
-use crate::case::setup;
-use crate::{CaseResult, Context, Stop, check_eq, skip};
+use super::support::{FOURTH_VERSION, interesting_words};
+use crate::bpf::{Alu, Instruction, Register::*, Swap};
+use crate::{CaseResult, Context, check_eq};
 
 const OPERATIONS: [Alu; 12] = [
     Alu::Add,
@@ -186,98 +184,4 @@ pub fn unconditional_byte_swaps(context: &Context) -> CaseResult {
     byte_order(Swap::Always, 16, |word| u64::from((word as u16).swap_bytes()), seed)?;
     byte_order(Swap::Always, 32, |word| u64::from((word as u32).swap_bytes()), seed)?;
     byte_order(Swap::Always, 64, u64::swap_bytes, seed)
-}
-
-pub fn sign_extending_moves(context: &Context) -> CaseResult {
-    FOURTH_VERSION.or_skip()?;
-    for bits in [8i16, 16, 32] {
-        let machine = Machine::new("a signed move", &[Instruction::move_signed(R2, R3, bits)])?;
-        for word in interesting_words(context.seed) {
-            let shift = 64 - bits;
-            let expected = ((word << shift).cast_signed() >> shift).cast_unsigned();
-            check_eq!(machine.result(0, word)?, expected, "{bits} bits of {word:#x} sign-extended");
-        }
-    }
-    Ok(())
-}
-
-/// Quotients round towards zero, remainders take the dividend's sign. The one quotient that overflows has a case
-/// of its own.
-pub fn signed_division(context: &Context) -> CaseResult {
-    FOURTH_VERSION.or_skip()?;
-    let words = interesting_words(context.seed);
-    let divide = Machine::new("sdiv", &[Instruction::alu64(Alu::Div, R2, R3).signed()])?;
-    let modulo = Machine::new("smod", &[Instruction::alu64(Alu::Mod, R2, R3).signed()])?;
-    let narrow = Machine::new("sdiv32", &[Instruction::alu32(Alu::Div, R2, R3).signed()])?;
-    for &a in &words {
-        for &b in &words {
-            let (x, y) = (a.cast_signed(), b.cast_signed());
-            if !(x == i64::MIN && y == -1) {
-                let quotient = x.checked_div(y).unwrap_or(0).cast_unsigned();
-                check_eq!(divide.result(a, b)?, quotient, "{x} / {y}");
-                check_eq!(modulo.result(a, b)?, x.checked_rem(y).unwrap_or(x).cast_unsigned(), "{x} % {y}");
-            }
-            let (x, y) = (a as i32, b as i32);
-            if !(x == i32::MIN && y == -1) {
-                let quotient = u64::from(x.checked_div(y).unwrap_or(0).cast_unsigned());
-                check_eq!(narrow.result(a, b)?, quotient, "32-bit {x} / {y}");
-            }
-        }
-    }
-    Ok(())
-}
-
-pub fn signed_division_overflow(_: &Context) -> CaseResult {
-    DEFINED_OVERFLOW.or_skip()?;
-    let minimum = i64::MIN.cast_unsigned();
-    let divide = Machine::new("sdiv", &[Instruction::alu64(Alu::Div, R2, R3).signed()])?;
-    check_eq!(divide.result(minimum, u64::MAX)?, minimum, "i64::MIN / -1");
-    let modulo = Machine::new("smod", &[Instruction::alu64(Alu::Mod, R2, R3).signed()])?;
-    check_eq!(modulo.result(minimum, u64::MAX)?, 0, "i64::MIN % -1");
-    let narrow = Machine::new("sdiv32", &[Instruction::alu32(Alu::Div, R2, R3).signed()])?;
-    check_eq!(narrow.result(0x8000_0000, 0xffff_ffff)?, 0x8000_0000, "i32::MIN / -1");
-    Ok(())
-}
-
-const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
-
-/// Length of a program's machine code, from `struct bpf_prog_info`.
-fn machine_code_length() -> Result<u32, Stop> {
-    let program = accepted("a plain program", ProgramKind::SocketFilter, &returning(1))?;
-    let mut bytes = [0u8; 64];
-    setup("BPF_OBJ_GET_INFO_BY_FD", information(&program, &mut bytes))?;
-    check_eq!(run(&program)?, 1, "return value");
-    Ok(u32::from_le_bytes(bytes[16..20].try_into().expect("four bytes")))
-}
-
-/// What the compiler and the interpreter have to agree on.
-const INTERPRETED: [fn(&Context) -> CaseResult; 11] = [
-    alu64,
-    alu32,
-    immediates,
-    byte_order_conversions,
-    division_spares_other_registers,
-    execution::loads_and_stores,
-    execution::atomic_add,
-    execution::jumps,
-    execution::bounded_loops,
-    execution::subprograms,
-    execution::tail_call_limit,
-];
-
-/// The matrices again without the compiler.
-pub fn interpreter(context: &Context) -> CaseResult {
-    let before = std::fs::read_to_string(JIT).map_err(|error| Stop::Skip(format!("no {JIT}: {error}")))?;
-    if std::fs::write(JIT, "0").is_err() {
-        skip!("CONFIG_BPF_JIT_ALWAYS_ON: the kernel has no interpreter");
-    }
-    let verdict = machine_code_length().and_then(|length| {
-        check_eq!(length, 0, "bytes of machine code with {JIT} = 0");
-        for results in INTERPRETED {
-            results(context)?;
-        }
-        Ok(())
-    });
-    std::fs::write(JIT, before).map_err(|error| Stop::Broken(format!("{JIT}: {error}")))?;
-    verdict
 }

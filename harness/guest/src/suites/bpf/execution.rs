@@ -1,8 +1,8 @@
-//! Memory, atomics, jumps, loops, subprograms and tail calls, as the machine executes them.
+//! Memory, atomics, loops, subprograms and tail calls, as the machine executes them.
 
 use super::machine::Machine;
 use super::support::{
-    ATOMICS, FOURTH_VERSION, SIXTEEN_FRAMES, accepted, create, interesting_words, rejected, rejected_with,
+    ATOMICS, ORDERED, SIXTEEN_FRAMES, accepted, create, interesting_words, rejected, rejected_with,
     returning, run,
 };
 use crate::bpf::{
@@ -38,19 +38,6 @@ pub fn loads_and_stores(context: &Context) -> CaseResult {
             }
             let expected = !mask | (!1u64 << shift & mask);
             check_eq!(constant.run(0, 0, !0)?.memory, expected, "{width:?} of -2 stored at {offset}");
-        }
-    }
-    Ok(())
-}
-
-pub fn sign_extending_loads(context: &Context) -> CaseResult {
-    FOURTH_VERSION.or_skip()?;
-    for width in [Width::Byte, Width::Half, Width::Word] {
-        let machine = Machine::new("a signed load", &[Instruction::load_signed(width, R2, R6, 0)])?;
-        let shift = 64 - 8 * width.bytes();
-        for word in interesting_words(context.seed) {
-            let expected = ((word << shift).cast_signed() >> shift).cast_unsigned();
-            check_eq!(machine.run(0, 0, word)?.result, expected, "{width:?} of {word:#x} sign-extended");
         }
     }
     Ok(())
@@ -129,99 +116,32 @@ pub fn compare_and_exchange(context: &Context) -> CaseResult {
     Ok(())
 }
 
-const CONDITIONS: [Condition; 11] = [
-    Condition::Eq,
-    Condition::Ne,
-    Condition::Gt,
-    Condition::Ge,
-    Condition::Lt,
-    Condition::Le,
-    Condition::Set,
-    Condition::SignedGt,
-    Condition::SignedGe,
-    Condition::SignedLt,
-    Condition::SignedLe,
-];
-
-fn holds(condition: Condition, a: u64, b: u64) -> bool {
-    let (x, y) = (a.cast_signed(), b.cast_signed());
-    match condition {
-        Condition::Eq => a == b,
-        Condition::Ne => a != b,
-        Condition::Gt => a > b,
-        Condition::Ge => a >= b,
-        Condition::Lt => a < b,
-        Condition::Le => a <= b,
-        Condition::Set => a & b != 0,
-        Condition::SignedGt => x > y,
-        Condition::SignedGe => x >= y,
-        Condition::SignedLt => x < y,
-        Condition::SignedLe => x <= y,
-    }
-}
-
-/// Sign-extended low half: compares as the low half does, signed and unsigned.
-fn low_half(word: u64) -> u64 {
-    i64::from(word as i32).cast_unsigned()
-}
-
-/// `r2 = condition ? 1 : 0`.
-fn branch(jump: Instruction) -> Vec<Instruction> {
-    code![jump, Instruction::mov(R2, 0), Instruction::goto(1), Instruction::mov(R2, 1)]
-}
-
-pub fn jumps(context: &Context) -> CaseResult {
-    let words = interesting_words(context.seed);
-    for condition in CONDITIONS {
-        let wide = Machine::new("a jump", &branch(Instruction::jump(condition, R2, R3, 2)))?;
-        let narrow = Machine::new("a 32-bit jump", &branch(Instruction::jump32(condition, R2, R3, 2)))?;
-        for &a in &words {
-            for &b in &words {
-                check_eq!(wide.result(a, b)? == 1, holds(condition, a, b), "{a:#x} {condition:?} {b:#x}");
-                let expected = holds(condition, low_half(a), low_half(b));
-                check_eq!(narrow.result(a, b)? == 1, expected, "low halves: {a:#x} {condition:?} {b:#x}");
+/// Of all widths, and at every place that they may be at. What they order is for machines with several CPUs; what
+/// they load and store is the same everywhere.
+pub fn acquiring_loads_and_releasing_stores(context: &Context) -> CaseResult {
+    ORDERED.or_skip()?;
+    for width in Width::ALL {
+        for offset in (0..8i16).step_by(width.bytes()) {
+            let load =
+                Machine::new("an acquiring load", &[Instruction::load_acquire(width, R2, R6, offset)])?;
+            let store =
+                Machine::new("a releasing store", &[Instruction::store_release(width, R6, offset, R3)])?;
+            let (memory, mask) = (0xa1b2_c3d4_e5f6_0718, width.mask() << (offset * 8));
+            for word in interesting_words(context.seed) {
+                let part = (word & mask) >> (offset * 8);
+                check_eq!(load.run(!0, 0, word)?.result, part, "{width:?} at {offset} of {word:#x} loaded");
+                let stored = memory & !mask | word << (offset * 8) & mask;
+                let state = store.run(0, word, memory)?;
+                check_eq!(state.memory, stored, "{width:?} of {word:#x} stored at {offset}");
             }
         }
     }
-    Ok(())
-}
-
-/// The verifier decides these branches itself and removes the dead side: it must decide as the machine does.
-/// One program compares one word with some others; each comparison is a bit of its result. Not with all: the time
-/// to remove dead branches grows with the square of their number.
-pub fn jumps_on_constants(context: &Context) -> CaseResult {
-    let words = interesting_words(context.seed);
-    for condition in CONDITIONS {
-        for (index, &a) in words.iter().enumerate() {
-            let others: Vec<u64> = words.iter().copied().skip(index % 3).step_by(3).collect();
-            let mut body = code![Instruction::load_u64(R4, a), Instruction::mov(R2, 0)];
-            let mut expected = 0u64;
-            for &b in &others {
-                let immediate = b as i32;
-                for (jump, taken) in [
-                    (Instruction::jump(condition, R4, R3, 1), holds(condition, a, b)),
-                    (Instruction::jump32(condition, R4, R3, 1), holds(condition, low_half(a), low_half(b))),
-                    (Instruction::jump(condition, R4, immediate, 1), holds(condition, a, low_half(b))),
-                ] {
-                    body.extend(code![
-                        Instruction::load_u64(R3, b),
-                        Instruction::alu64(Alu::Lsh, R2, 1),
-                        jump,
-                        Instruction::goto(1),
-                        Instruction::add(R2, 1),
-                    ]);
-                    expected = expected << 1 | u64::from(taken);
-                }
-            }
-            let got = Machine::new("jumps on constants", &body)?.result(0, 0)?;
-            check_eq!(
-                format!("{got:018b}"),
-                format!("{expected:018b}"),
-                "{a:#x} {condition:?} each of {others:x?}: 64 bits, 32 bits, immediate"
-            );
-        }
-    }
-    Ok(())
+    let amid = code![
+        Instruction::store(Width::Double, R10, -8, 0),
+        Instruction::load_acquire(Width::Word, R0, R10, -6),
+        Instruction::exit(),
+    ];
+    rejected("an acquiring load across words", SocketFilter, &amid, libc::EACCES, &["misaligned"])
 }
 
 pub fn bounded_loops(_: &Context) -> CaseResult {

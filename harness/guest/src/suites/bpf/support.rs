@@ -23,6 +23,7 @@ pub const FOURTH_VERSION: Since =
     Since { major: 6, minor: 6, what: "the fourth version of the instruction set" };
 pub const DEFINED_OVERFLOW: Since =
     Since { major: 6, minor: 12, what: "a defined quotient of the least number and -1" };
+pub const ORDERED: Since = Since { major: 6, minor: 15, what: "load-acquire and store-release" };
 
 pub const SIXTEEN_FRAMES: Since = Since { major: 7, minor: 2, what: "call chains of 16 frames" };
 
