@@ -7,6 +7,7 @@ use crate::{Case, Need, Suite, cases};
 mod arithmetic;
 mod array;
 mod attach;
+mod batch;
 mod btf;
 mod callback;
 mod cgroup;
@@ -14,6 +15,7 @@ mod crowd;
 mod execution;
 mod handles;
 mod hash;
+mod iteration;
 mod jump;
 mod lock;
 mod machine;
@@ -76,6 +78,7 @@ const CASES: &[Case] = cases! {
     hash_compares_whole_keys = hash::whole_key_counts: "bpf(2) BPF_MAP_TYPE_HASH";
     percpu_hash_keeps_one_value_per_possible_cpu = hash::per_cpu_values_are_apart: "map_hash.rst, BPF_MAP_TYPE_PERCPU_HASH";
     lru_hash_evicts_instead_of_refusing = hash::lru_evicts_instead_of_refusing: "map_hash.rst, BPF_MAP_TYPE_LRU_HASH";
+    lru_hash_keeps_what_is_used = hash::lru_keeps_what_is_used: "map_hash.rst, BPF_MAP_TYPE_LRU_HASH: least recently used entries are evicted";
     batch_commands_do_each_element_once = hash::batches_do_each_element_once: "bpf.h: BPF_MAP_LOOKUP_BATCH and its relatives";
     batch_takes_no_flag_but_the_lock = hash::batch_takes_no_flag_but_the_lock: "bpf.h: batch.elem_flags may be BPF_F_LOCK";
     batch_stops_at_the_first_error_and_counts = hash::batch_stops_at_the_first_error: "bpf.h: BPF_MAP_DELETE_BATCH, batch.count on error";
@@ -89,7 +92,7 @@ const CASES: &[Case] = cases! {
     ring_buffer_keeps_records_in_order_and_refuses_when_full = special::ring_buffer_keeps_records_in_order: "ringbuf.rst";
     inner_map_unlike_the_model_is_refused = special::inner_maps_must_look_alike: "map_of_maps.rst";
     hash_of_maps_and_array_of_maps_lead_to_the_inner_map = handles::program_follows_a_map_in_a_map: "map_of_maps.rst; bpf-helpers(7), bpf_map_lookup_elem";
-    lpm_trie_iteration_meets_every_prefix_once = crowd::trie_iteration_meets_every_prefix: "map_lpm_trie.rst: iteration from the most specific prefix";
+    lpm_trie_iteration_meets_every_prefix_once = iteration::meets_every_prefix: "map_lpm_trie.rst: iteration from the most specific prefix";
     bloom_filter_forgets_nothing = crowd::bloom_filter_forgets_nothing: "map_bloom_filter.rst: no false negatives; no delete, no iteration", needs [BLOOM];
     queue_and_stack_obey_programs = crowd::program_uses_queue_and_stack: "map_queue_stack.rst; bpf-helpers(7), bpf_map_push_elem and its relatives";
     ring_buffer_record_says_whether_it_was_submitted = ring::submitted_and_discarded_records_are_told_apart: "ringbuf.rst; bpf-helpers(7), bpf_ringbuf_submit, bpf_ringbuf_discard";
@@ -133,14 +136,18 @@ const CASES: &[Case] = cases! {
     struct_ops_map_of_wrong_shape_is_refused = shapes::struct_ops: "bpf.h, BPF_MAP_CREATE: btf_vmlinux_value_type_id", needs [Need::Config("BPF_JIT"), Need::Config("DEBUG_INFO_BTF")];
 
     // Maps used by many
-    hash_iteration_survives_deletion = crowd::iteration_survives_deletion: "bpf(2) BPF_MAP_GET_NEXT_KEY: the first key, if the key is not found";
-    hash_iteration_meets_what_stays = crowd::iteration_meets_what_stays: "bpf(2) BPF_MAP_GET_NEXT_KEY";
+    hash_iteration_survives_deletion = iteration::survives_deletion: "bpf(2) BPF_MAP_GET_NEXT_KEY: the first key, if the key is not found";
+    hash_iteration_meets_what_stays = iteration::meets_what_stays: "bpf(2) BPF_MAP_GET_NEXT_KEY";
+    iteration_survives_other_threads = iteration::survives_other_threads: "bpf(2) BPF_MAP_GET_NEXT_KEY: next key, or the first, or ENOENT";
     hash_limit_holds_against_threads = crowd::limit_holds_against_threads: "bpf(2) ERRORS: E2BIG, the map reached max_entries";
     atomic_additions_hold_against_threads = crowd::atomics_hold_against_threads: "RFC 9669, section 5.3: atomic";
     percpu_value_is_that_of_the_programs_cpu = crowd::program_changes_its_own_cpus_value: "map_array.rst, map_hash.rst: per-CPU variants";
     program_updates_obey_flags_and_limit = crowd::program_updates_obey_flags_and_limit: "bpf-helpers(7), bpf_map_update_elem, bpf_map_delete_elem";
     hash_lookup_and_delete_takes_out_one_key = crowd::hash_lookup_and_delete: "bpf.h, BPF_MAP_LOOKUP_AND_DELETE_ELEM", needs [HASH_POP];
-    batches_reach_the_end_in_pieces = crowd::batches_reach_the_end_in_pieces: "bpf.h, BPF_MAP_LOOKUP_BATCH: in_batch, out_batch, ENOENT at the end";
+    batches_reach_the_end_in_pieces = batch::batches_reach_the_end_in_pieces: "bpf.h, BPF_MAP_LOOKUP_BATCH: in_batch, out_batch, ENOENT at the end";
+    batches_hold_values_of_all_cpus = batch::per_cpu_values: "bpf.h, BPF_MAP_LOOKUP_BATCH and its relatives; map_hash.rst, map_array.rst: per-CPU variants";
+    batches_of_prefixes_do_each_once = batch::prefixes: "bpf.h, BPF_MAP_LOOKUP_BATCH and its relatives; map_lpm_trie.rst", needs [batch::TRIES.need()];
+    batches_of_maps_give_their_identifiers = batch::maps_in_maps: "bpf.h, BPF_MAP_LOOKUP_BATCH and its relatives; map_of_maps.rst", needs [batch::OUTER.need()];
 
     // The verifier
     uninitialised_register_is_refused = verifier::uninitialised_registers: "verifier.rst: Register value tracking, !read_ok";

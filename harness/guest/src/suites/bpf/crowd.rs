@@ -1,74 +1,16 @@
-//! Maps used by many: deletion during iteration, several threads at once, values per CPU, batches of every kind,
-//! filters and queues from programs.
+//! Maps used by many: several threads at once, values per CPU, filters and queues from programs.
 
 use super::support::{accepted, create, returning, run};
 use crate::bpf::{
-    Atomic, Command, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, batch,
-    map_flags, possible_cpus, update,
+    Atomic, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, possible_cpus,
+    update,
 };
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq, code, syscall};
 use ProgramKind::SocketFilter;
-use std::collections::BTreeSet;
 
 const HASH: MapSpec = MapSpec::new(MapKind::Hash, 4, 8, 300);
-
-/// The next key after one that is gone is the first one, so that a loop that deletes comes to an end.
-pub fn iteration_survives_deletion(_: &Context) -> CaseResult {
-    for flags in [0, map_flags::NO_PREALLOC] {
-        let map = create(HASH.flags(flags))?;
-        for key in 0..200 {
-            setup("insertion", map.update_u64(key, &[0]))?;
-        }
-        let mut met = BTreeSet::new();
-        let mut last: Option<Vec<u8>> = None;
-        for step in 0..=200 {
-            match map.next_key(last.as_deref()) {
-                Ok(key) => {
-                    succeeds("deletion of the key just met", map.delete(&key))?;
-                    check!(met.insert(key.clone()), "key {key:?} was met again after it was deleted");
-                    last = Some(key);
-                }
-                Err(errno) => {
-                    check_eq!(errno, Errno(libc::ENOENT), "error at the end of the iteration");
-                    check_eq!(step, 200, "keys met and deleted when the iteration ended");
-                }
-            }
-        }
-        check_eq!(succeeds("iteration", map.keys(1))?.len(), 0, "keys left");
-    }
-    Ok(())
-}
-
-/// Keys that stay are met, whatever is inserted beside them.
-pub fn iteration_meets_what_stays(_: &Context) -> CaseResult {
-    let map = create(HASH)?;
-    for key in 0..100 {
-        setup("insertion", map.update_u64(key, &[0]))?;
-    }
-    let mut met = BTreeSet::new();
-    let mut last: Option<Vec<u8>> = None;
-    for newcomer in 1000..1200 {
-        match map.next_key(last.as_deref()) {
-            Ok(key) => {
-                met.insert(key.clone());
-                last = Some(key);
-            }
-            Err(_) => break,
-        }
-        setup("insertion", map.update_u64(newcomer, &[0]))?;
-    }
-    while let Ok(key) = map.next_key(last.as_deref()) {
-        check!(met.len() <= 300, "an iteration over at most 300 keys does not end");
-        met.insert(key.clone());
-        last = Some(key);
-    }
-    for key in 0..100u32 {
-        check!(met.contains(&key.to_ne_bytes()[..]), "key {key} was there all the time and never met");
-    }
-    Ok(())
-}
 
 /// Four threads insert 100 keys each where 300 fit: 300 succeed, the others are told.
 pub fn limit_holds_against_threads(_: &Context) -> CaseResult {
@@ -123,7 +65,8 @@ pub fn atomics_hold_against_threads(_: &Context) -> CaseResult {
     Ok(())
 }
 
-fn on_cpu(cpu: usize) -> Result<i64, Errno> {
+/// Runs on this CPU only from now on.
+pub fn on_cpu(cpu: usize) -> Result<i64, Errno> {
     let mut mask = [0u64; 16];
     mask[cpu / 64] = 1 << (cpu % 64);
     // SAFETY: the mask is ours and as long as said.
@@ -291,68 +234,5 @@ pub fn hash_lookup_and_delete(_: &Context) -> CaseResult {
             check_eq!(left, vec![u64::from(key) + 10; cpus], "value of the other key {key}");
         }
     }
-    Ok(())
-}
-
-/// Batches of the other kinds that have them: the whole content in pieces of four.
-pub fn batches_reach_the_end_in_pieces(_: &Context) -> CaseResult {
-    const COUNT: usize = 10;
-    for (kind, entries) in [(MapKind::Array, 10), (MapKind::Hash, 100), (MapKind::LruHash, 512)] {
-        let map = create(MapSpec { kind, entries, ..HASH })?;
-        for key in 0..COUNT as u32 {
-            setup("insertion", map.update_u64(key, &[u64::from(key) + 5]))?;
-        }
-        let mut found = BTreeSet::new();
-        let (mut from, mut to) = ([0u8; 4], [0u8; 4]);
-        for round in 0..entries {
-            let (mut keys, mut values) = ([0u8; 16], [0u8; 32]);
-            let start = (round > 0).then_some(&from[..]);
-            let got = batch(Command::MapLookupBatch, &map, (start, &mut to), &mut keys, &mut values);
-            if got.result == Err(Errno(libc::ENOSPC)) {
-                // A bucket of more than four; then nothing is lost, and the piece must be larger.
-                crate::skip!("a bucket of the {kind:?} holds more than four keys");
-            }
-            let pieces = keys.as_chunks::<4>().0.iter().zip(values.as_chunks::<8>().0);
-            for (key, value) in pieces.take(got.count as usize) {
-                let pair = (u32::from_ne_bytes(*key), u64::from_ne_bytes(*value));
-                check!(found.insert(pair), "{pair:?} came twice, {kind:?}");
-            }
-            from = to;
-            match got.result {
-                Ok(_) => {}
-                Err(errno) => {
-                    check_eq!(errno, Errno(libc::ENOENT), "error at the end of a {kind:?}");
-                    break;
-                }
-            }
-        }
-        let expected: BTreeSet<_> = (0..COUNT as u32).map(|key| (key, u64::from(key) + 5)).collect();
-        check_eq!(found, expected, "pairs of a {kind:?}, four at a time");
-    }
-    Ok(())
-}
-
-/// Prefixes come out from the most specific ones to the least, each once.
-pub fn trie_iteration_meets_every_prefix(_: &Context) -> CaseResult {
-    let trie = create(MapSpec::new(MapKind::LpmTrie, 8, 1, 16).flags(map_flags::NO_PREALLOC))?;
-    fails_with("first prefix of an empty trie", trie.next_key(None), libc::ENOENT)?;
-    let mut prefixes = BTreeSet::new();
-    for (length, address) in [
-        (0u32, [0, 0, 0, 0]),
-        (8, [10, 0, 0, 0]),
-        (16, [10, 1, 0, 0]),
-        (24, [10, 1, 2, 0]),
-        (32, [10, 1, 2, 3]),
-        (9, [192, 128, 0, 0]),
-    ] {
-        let prefix = [length.to_ne_bytes(), address].concat();
-        succeeds("insertion", trie.update(&prefix, &[1], update::ANY))?;
-        prefixes.insert(prefix);
-    }
-    let keys = succeeds("iteration", trie.keys(32))?;
-    check_eq!(keys.len(), prefixes.len(), "prefixes met");
-    check_eq!(keys.iter().cloned().collect::<BTreeSet<_>>(), prefixes, "the prefixes");
-    let lengths: Vec<u8> = keys.iter().filter(|key| key[4] == 10 || key[0] == 0).map(|key| key[0]).collect();
-    check_eq!(lengths, [32, 24, 16, 8, 0], "lengths of the prefixes of one address, the more specific first");
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! Hash maps, LRU and per-CPU hashes, and the commands on many elements.
 
-use super::support::{create, refuses_map};
-use crate::bpf::{Attributes, Command, Map, MapKind, MapSpec, batch, map_flags, possible_cpus, update};
+use super::crowd::on_cpu;
+use super::support::{accepted, create, refuses_map, returning, run};
+use crate::bpf::{
+    Attributes, Command, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width,
+    batch, map_flags, possible_cpus, update,
+};
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq};
+use crate::{CaseResult, Context, Stop, check, check_eq, code};
 use std::collections::BTreeSet;
 
 const SIX: MapSpec = MapSpec::new(MapKind::Hash, 4, 8, 6);
@@ -170,6 +174,42 @@ pub fn lru_evicts_instead_of_refusing(_: &Context) -> CaseResult {
         check_eq!(value, [u64::from(number) * 3], "value of the surviving key {number}");
     }
     Ok(())
+}
+
+/// Keys that a program looks up all the time outlive those that nobody does. "Recently" is approximate in general;
+/// here it is certain: all happens on one CPU, and what is looked up is a small part of what there is.
+pub fn lru_keeps_what_is_used(_: &Context) -> CaseResult {
+    const ENTRIES: u32 = 1024;
+    const HOT: u32 = 8;
+    setup("sched_setaffinity", on_cpu(0))?;
+    let map = create(MapSpec { kind: MapKind::LruHash, entries: ENTRIES, ..SIX })?;
+    let uses: Vec<Instruction> = (0..HOT).flat_map(|key| looks_up(&map, key)).collect();
+    let program = accepted("a program that looks up", ProgramKind::SocketFilter, &code![uses, returning(1)])?;
+    for key in 0..HOT {
+        succeeds("insertion", map.update_u64(key, &[u64::from(key) + 7]))?;
+    }
+    for key in HOT..4 * ENTRIES {
+        check_eq!(run(&program)?, 1, "1 when all keys in use are found, {key} keys after the first");
+        succeeds("insertion into a full LRU hash", map.update_u64(key, &[0]))?;
+    }
+    for key in 0..HOT {
+        let value = succeeds(&format!("lookup of key {key}, always in use"), map.lookup_u64(key))?;
+        check_eq!(value, [u64::from(key) + 7], "its value");
+    }
+    Ok(())
+}
+
+/// Ends the program with 0 unless the key is found.
+fn looks_up(map: &Map, key: u32) -> Vec<Instruction> {
+    code![
+        Instruction::store(Width::Word, R10, -4, key.cast_signed()),
+        Instruction::load_map(R1, map),
+        Instruction::mov(R2, R10),
+        Instruction::add(R2, -4),
+        Instruction::call(1),
+        Instruction::jump(Condition::Ne, R0, 0, 2),
+        returning(0),
+    ]
 }
 
 pub fn batches_do_each_element_once(_: &Context) -> CaseResult {

@@ -28,6 +28,10 @@ pub const ORDERED: Since = Since { major: 6, minor: 15, what: "load-acquire and 
 pub const SIXTEEN_FRAMES: Since = Since { major: 7, minor: 2, what: "call chains of 16 frames" };
 
 impl Since {
+    pub const fn new(major: u32, minor: u32, what: &'static str) -> Since {
+        Since { major, minor, what }
+    }
+
     /// For the catalogue.
     pub const fn need(&self) -> Need {
         Need::Since { major: self.major, minor: self.minor, what: self.what }
@@ -149,6 +153,17 @@ fn xorshift(state: &mut u64) -> u64 {
     *state ^= *state >> 7;
     *state ^= *state << 17;
     *state
+}
+
+/// What happens in the background happens soon, not at once.
+pub fn eventually(what: &str, mut body: impl FnMut() -> Result<bool, Stop>) -> CaseResult {
+    for _ in 0..500 {
+        if body()? {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Err(Stop::Fail(format!("within 5 seconds not: {what}")))
 }
 
 /// A cgroup of its own in a hierarchy mounted for the case; gone afterwards. The body must let go of it.
