@@ -17,6 +17,7 @@ mod handles;
 mod hash;
 mod iteration;
 mod jump;
+mod kinds;
 mod lock;
 mod machine;
 mod modes;
@@ -249,6 +250,9 @@ const CASES: &[Case] = cases! {
     btf_of_the_kernel_is_well_formed = btf::kernel_types_are_well_formed: "btf.rst, section 2", needs [Need::Config("DEBUG_INFO_BTF")];
     btf_object_is_found_by_its_identifier = btf::object_is_found_by_its_identifier: "bpf.h: BPF_BTF_GET_NEXT_ID, BPF_BTF_GET_FD_BY_ID";
     ill_formed_btf_is_refused = btf::blobs_are_checked: "btf.rst, sections 2 and 3";
+    ill_formed_type_of_each_kind_is_refused = kinds::every_kind_has_rules: "btf.rst, section 2.2";
+    type_that_contains_itself_is_refused = kinds::loops_are_found: "btf.rst, section 2.2";
+    good_type_of_each_kind_is_taken = kinds::good_kinds_are_taken: "btf.rst, section 2.2";
 
     // Users without privileges
     disabled_unprivileged_bpf_is_refused_for_good = unprivileged::disabled_means_refused: "admin-guide/sysctl/kernel.rst: unprivileged_bpf_disabled";

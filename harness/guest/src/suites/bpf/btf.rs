@@ -37,24 +37,25 @@ pub fn kernel_types_are_well_formed(_: &Context) -> CaseResult {
     Ok(())
 }
 
-/// A blob with one type, `int` of 4 bytes.
+/// A blob with one type, `int` of 4 bytes: name_off, info (BTF_KIND_INT = 1), size, encoding (signed, 32 bits).
 fn integer() -> Vec<u8> {
-    let names = b"\0int\0";
+    blob(&[1, 1 << 24, 4, 1 << 24 | 32], b"\0int\0")
+}
+
+/// Header, types and names.
+pub fn blob(types: &[u32], names: &[u8]) -> Vec<u8> {
     let mut blob = vec![];
     blob.extend(MAGIC.to_le_bytes());
     blob.extend([1, 0]);
-    for field in [HEADER as u32, 0, 16, 16, names.len() as u32] {
+    let length = 4 * types.len() as u32;
+    for field in [HEADER as u32, 0, length, length, names.len() as u32].iter().chain(types) {
         blob.extend(field.to_le_bytes());
-    }
-    // name_off, info (BTF_KIND_INT = 1), size, encoding (signed, 32 bits).
-    for field in [1, 1 << 24, 4, 1 << 24 | 32] {
-        blob.extend(u32::to_le_bytes(field));
     }
     blob.extend(names);
     blob
 }
 
-fn load(blob: &[u8]) -> Result<OwnedFd, Errno> {
+pub fn load(blob: &[u8]) -> Result<OwnedFd, Errno> {
     Attributes::default().input(0, blob).u32(16, blob.len() as u32).open(Command::BtfLoad)
 }
 
