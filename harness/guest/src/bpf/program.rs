@@ -22,6 +22,7 @@ pub enum ProgramKind {
     PortReuse = 21,
     CgroupSysctl = 23,
     CgroupSocketOption = 25,
+    SocketLookup = 30,
 }
 
 /// A load to be done.

@@ -12,6 +12,7 @@ mod btf;
 mod callback;
 mod cgroup;
 mod crowd;
+mod device_link;
 mod execution;
 mod handles;
 mod hash;
@@ -21,6 +22,7 @@ mod kinds;
 mod lock;
 mod machine;
 mod modes;
+mod net_link;
 mod objects;
 mod packet;
 mod ring;
@@ -52,6 +54,7 @@ const TASK_STORAGE: Need =
 const CGROUP_STORAGE: Need = Need::Since { major: 6, minor: 2, what: "BPF_MAP_TYPE_CGRP_STORAGE" };
 const USER_RING: Need = Need::Since { major: 6, minor: 1, what: "BPF_MAP_TYPE_USER_RINGBUF" };
 const ARENA: Need = Need::Since { major: 6, minor: 9, what: "BPF_MAP_TYPE_ARENA" };
+const TCX: Need = Need::Since { major: 6, minor: 6, what: "tcx" };
 /// Older series never got the check (CVE-2021-4204).
 const OFFSET_CHECK: Need =
     Need::Since { major: 5, minor: 15, what: "the check of offsets of helpers' pointers" };
@@ -220,6 +223,12 @@ const CASES: &[Case] = cases! {
     raw_tracepoint_program_sees_every_call = tracing::raw_tracepoint: "bpf.h, BPF_RAW_TRACEPOINT_OPEN", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
     tracepoint_program_sees_every_call = tracing::tracepoint: "perf_event_open(2) PERF_EVENT_IOC_SET_BPF; trace/events.rst", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
     kprobe_program_sees_every_call_and_its_result = tracing::kprobe: "perf_event_open(2) kprobe PMU, PERF_EVENT_IOC_SET_BPF; trace/kprobes.rst", needs [EVENTS, Need::Config("KPROBE_EVENTS")];
+
+    // Networks
+    linked_xdp_program_decides_about_packets = device_link::xdp: "bpf.h, BPF_LINK_CREATE with BPF_XDP, BPF_LINK_UPDATE, BPF_LINK_DETACH", needs [INET];
+    tcx_programs_run_in_order_until_one_decides = device_link::tcx: "bpf.h, BPF_TCX_INGRESS, enum tcx_action_base, BPF_F_BEFORE, BPF_F_AFTER", needs [INET, TCX, Need::Config("NET_XGRESS")];
+    socket_lookup_link_can_be_changed_and_detached = net_link::lookup_program_can_be_changed_and_detached: "prog_sk_lookup.rst: Attachment, Hooks; bpf.h, BPF_LINK_UPDATE, BPF_LINK_DETACH", needs [INET];
+    socket_lookup_program_selects_the_socket = net_link::lookup_program_selects_the_socket: "prog_sk_lookup.rst: Hooks; bpf-helpers(7), bpf_sk_assign", needs [INET, STREAM_PARSER];
 
     // Control groups
     cgroup_socket_program_decides_about_new_sockets = cgroup::socket_program_decides_about_new_sockets: "bpf.h, BPF_CGROUP_INET_SOCK_CREATE; libbpf/program_types.rst", needs [CGROUPS, INET];

@@ -15,7 +15,8 @@ use std::path::Path;
 
 const ALLOW_OVERRIDE: u32 = 1;
 const ALLOW_MULTIPLE: u32 = 2;
-const REPLACE: u32 = 4;
+/// BPF_F_REPLACE of BPF_PROG_ATTACH and of BPF_LINK_UPDATE.
+pub const REPLACE: u32 = 4;
 
 fn verdict(value: i32) -> Result<OwnedFd, Stop> {
     program(ProgramKind::CgroupSocket, SOCKET_CREATE, &returning(value))
@@ -35,7 +36,7 @@ fn detach(group: &OwnedFd, program: &impl AsRawFd) -> Result<i64, Errno> {
     Attributes::default().fd(0, group).fd(4, program).u32(8, SOCKET_CREATE).call(Command::ProgramDetach)
 }
 
-fn identifier(object: &impl AsRawFd) -> Result<u32, Stop> {
+pub fn identifier(object: &impl AsRawFd) -> Result<u32, Stop> {
     let mut bytes = [0u8; 64];
     succeeds("BPF_OBJ_GET_INFO_BY_FD", information(object, &mut bytes))?;
     Ok(u32::from_le_bytes(bytes[4..8].try_into().expect("four bytes")))
@@ -152,8 +153,18 @@ pub fn all_of_multiple_programs_count(context: &Context) -> CaseResult {
     })
 }
 
-fn link(program: &impl AsRawFd, group: &impl AsRawFd, kind: u32, flags: u32) -> Result<OwnedFd, Errno> {
-    Attributes::default().fd(0, program).fd(4, group).u32(8, kind).u32(12, flags).open(Command::LinkCreate)
+/// BPF_LINK_CREATE.
+pub fn link(program: &impl AsRawFd, target: &impl AsRawFd, kind: u32, flags: u32) -> Result<OwnedFd, Errno> {
+    Attributes::default().fd(0, program).fd(4, target).u32(8, kind).u32(12, flags).open(Command::LinkCreate)
+}
+
+/// BPF_LINK_UPDATE, with BPF_F_REPLACE from an old program only.
+pub fn link_update(link: &OwnedFd, new: &OwnedFd, flags: u32, old: Option<&OwnedFd>) -> Result<i64, Errno> {
+    let mut attributes = Attributes::default().fd(0, link).fd(4, new).u32(8, flags);
+    if let Some(old) = old {
+        attributes = attributes.fd(12, old);
+    }
+    attributes.call(Command::LinkUpdate)
 }
 
 pub fn link_holds_its_program_until_closed(context: &Context) -> CaseResult {
@@ -206,13 +217,7 @@ pub fn link_can_change_its_program(context: &Context) -> CaseResult {
         let (yes, no, other) = (verdict(1)?, verdict(0)?, verdict(1)?);
         let packets = program(ProgramKind::CgroupPacket, INGRESS, &returning(1))?;
         let held = succeeds("BPF_LINK_CREATE", link(&no, &group, SOCKET_CREATE, 0))?;
-        let update = |new: &OwnedFd, flags: u32, old: Option<&OwnedFd>| {
-            let mut attributes = Attributes::default().fd(0, &held).fd(4, new).u32(8, flags);
-            if let Some(old) = old {
-                attributes = attributes.fd(12, old);
-            }
-            attributes.call(Command::LinkUpdate)
-        };
+        let update = |new: &OwnedFd, flags: u32, old| link_update(&held, new, flags, old);
         fails_with("BPF_LINK_UPDATE with an unknown flag", update(&yes, 1, None), libc::EINVAL)?;
         fails_with("BPF_LINK_UPDATE to another kind", update(&packets, 0, None), libc::EINVAL)?;
         fails_with(
