@@ -25,11 +25,13 @@ mod modes;
 mod net_link;
 mod objects;
 mod packet;
+mod probe_link;
 mod ring;
 mod shapes;
 mod signed;
 mod socket;
 mod special;
+mod stacks;
 mod storage;
 mod support;
 mod tracing;
@@ -54,6 +56,7 @@ const TASK_STORAGE: Need =
 const CGROUP_STORAGE: Need = Need::Since { major: 6, minor: 2, what: "BPF_MAP_TYPE_CGRP_STORAGE" };
 const USER_RING: Need = Need::Since { major: 6, minor: 1, what: "BPF_MAP_TYPE_USER_RINGBUF" };
 const ARENA: Need = Need::Since { major: 6, minor: 9, what: "BPF_MAP_TYPE_ARENA" };
+const PERF_LINK: Need = Need::Since { major: 5, minor: 15, what: "BPF_LINK_CREATE of perf events" };
 const TCX: Need = Need::Since { major: 6, minor: 6, what: "tcx" };
 /// Older series never got the check (CVE-2021-4204).
 const OFFSET_CHECK: Need =
@@ -223,6 +226,9 @@ const CASES: &[Case] = cases! {
     raw_tracepoint_program_sees_every_call = tracing::raw_tracepoint: "bpf.h, BPF_RAW_TRACEPOINT_OPEN", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
     tracepoint_program_sees_every_call = tracing::tracepoint: "perf_event_open(2) PERF_EVENT_IOC_SET_BPF; trace/events.rst", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
     kprobe_program_sees_every_call_and_its_result = tracing::kprobe: "perf_event_open(2) kprobe PMU, PERF_EVENT_IOC_SET_BPF; trace/kprobes.rst", needs [EVENTS, Need::Config("KPROBE_EVENTS")];
+    linked_kprobe_program_sees_every_call_until_closed = probe_link::probe: "bpf.h, BPF_LINK_CREATE with BPF_PERF_EVENT", needs [EVENTS, Need::Config("KPROBE_EVENTS"), PERF_LINK];
+    kernel_stack_is_found_by_its_identifier = stacks::kernel_stack: "bpf-helpers(7), bpf_get_stackid; bpf.h, BPF_MAP_TYPE_STACK_TRACE", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
+    user_stack_begins_in_the_process = stacks::user_stack: "bpf-helpers(7), bpf_get_stackid: BPF_F_USER_STACK", needs [EVENTS, Need::Config("FTRACE_SYSCALLS")];
 
     // Networks
     linked_xdp_program_decides_about_packets = device_link::xdp: "bpf.h, BPF_LINK_CREATE with BPF_XDP, BPF_LINK_UPDATE, BPF_LINK_DETACH", needs [INET];

@@ -15,11 +15,11 @@ const PID: i32 = 14;
 const PERF_TRACEPOINT: u32 = 2;
 const PERF_SOFTWARE: u32 = 1;
 const SOFTWARE_BPF_OUTPUT: u64 = 10;
-const ENABLE: u64 = 0x2400;
+pub const ENABLE: u64 = 0x2400;
 const SET_PROGRAM: u64 = 0x4004_2408;
 
 /// So many calls that nobody else makes meanwhile in this process; the result.
-fn call_parent(times: u32) -> i64 {
+pub fn call_parent(times: u32) -> i64 {
     let mut parent = 0;
     for _ in 0..times {
         // SAFETY: takes no pointers.
@@ -29,17 +29,17 @@ fn call_parent(times: u32) -> i64 {
 }
 
 /// `count` and `last` of a map of two words.
-fn counts(map: &Map) -> Result<[u64; 2], Stop> {
+pub fn counts(map: &Map) -> Result<[u64; 2], Stop> {
     let words = succeeds("lookup", map.lookup_u64(0))?;
     Ok([words[0], words[1]])
 }
 
-fn counter() -> Result<Map, Stop> {
+pub fn counter() -> Result<Map, Stop> {
     create(MapSpec::new(MapKind::Array, 4, 16, 1))
 }
 
 /// Adds one to the first word, and stores R7 in the second.
-fn count(map: &Map) -> Vec<Instruction> {
+pub fn count(map: &Map) -> Vec<Instruction> {
     code![
         Instruction::load_map_value(R6, map, 0),
         Instruction::mov(R1, 1),
@@ -50,7 +50,7 @@ fn count(map: &Map) -> Vec<Instruction> {
 }
 
 /// Ends the program unless this process runs it.
-fn only_here() -> Vec<Instruction> {
+pub fn only_here() -> Vec<Instruction> {
     code![
         Instruction::call(PID),
         Instruction::alu64(crate::bpf::Alu::Rsh, R0, 32),
@@ -59,7 +59,7 @@ fn only_here() -> Vec<Instruction> {
     ]
 }
 
-fn open_raw(name: &std::ffi::CStr, program: &OwnedFd) -> Result<OwnedFd, Errno> {
+pub fn open_raw(name: &std::ffi::CStr, program: &OwnedFd) -> Result<OwnedFd, Errno> {
     Attributes::default().input(0, name.to_bytes_with_nul()).fd(8, program).open(Command::RawTracepointOpen)
 }
 
@@ -94,17 +94,18 @@ pub fn raw_tracepoint(_: &Context) -> CaseResult {
 }
 
 /// `struct perf_event_attr`, as much of it as the first version with everything used here has.
-struct Event {
-    kind: u32,
-    config: u64,
-    sample_type: u64,
-    config1: u64,
-    config2: u64,
+#[derive(Debug)]
+pub struct Event {
+    pub kind: u32,
+    pub config: u64,
+    pub sample_type: u64,
+    pub config1: u64,
+    pub config2: u64,
 }
 
 impl Event {
     /// For this process on any CPU, or for everybody on CPU 0. Disabled at first.
-    fn open(&self, pid: i32, cpu: i32) -> Result<OwnedFd, Errno> {
+    pub fn open(&self, pid: i32, cpu: i32) -> Result<OwnedFd, Errno> {
         const SIZE: u32 = 112;
         let attributes: [u64; SIZE as usize / 8] = [
             u64::from(self.kind) | u64::from(SIZE) << 32,
@@ -133,7 +134,7 @@ impl Event {
     }
 }
 
-fn control(event: &OwnedFd, request: u64, argument: i32) -> Result<i64, Errno> {
+pub fn control(event: &OwnedFd, request: u64, argument: i32) -> Result<i64, Errno> {
     // SAFETY: the requests used here take numbers.
     unsafe { syscall!(libc::SYS_ioctl, event.as_raw_fd(), request, argument) }
 }
@@ -191,7 +192,7 @@ pub fn tracepoint(context: &Context) -> CaseResult {
 }
 
 /// Type of the probe's events, and the bit that makes it one of the return.
-fn probe_type() -> Result<u32, Stop> {
+pub fn probe_type() -> Result<u32, Stop> {
     const FOLDER: &str = "/sys/bus/event_source/devices/kprobe";
     let Ok(text) = std::fs::read_to_string(format!("{FOLDER}/type")) else {
         crate::skip!("no {FOLDER}: CONFIG_KPROBE_EVENTS is not set");
