@@ -42,6 +42,7 @@ pub enum MapKind {
     UserRingBuffer = 31,
     CgroupLocalStorage = 32,
     Arena = 33,
+    InstructionArray = 34,
 }
 
 /// Flags of BPF_MAP_CREATE.
@@ -54,6 +55,8 @@ pub mod map_flags {
     pub const WRONLY_PROG: u32 = 1 << 8;
     pub const MMAPABLE: u32 = 1 << 10;
     pub const PRESERVE_ELEMENTS: u32 = 1 << 11;
+    /// Arenas: a page that no program has allocated is not there (6.9).
+    pub const SEGV_ON_FAULT: u32 = 1 << 17;
 }
 
 /// Flags of BPF_MAP_UPDATE_ELEM.
@@ -104,7 +107,10 @@ impl MapSpec {
         lift_memory_lock_limit();
         let fd = more(self.attributes()).open(Command::MapCreate)?;
         let cpus = match self.kind {
-            MapKind::PerCpuArray | MapKind::PerCpuHash | MapKind::LruPerCpuHash => possible_cpus(),
+            MapKind::PerCpuArray
+            | MapKind::PerCpuHash
+            | MapKind::LruPerCpuHash
+            | MapKind::PerCpuCgroupStorage => possible_cpus(),
             _ => 1,
         };
         Ok(Map { fd, key: self.key as usize, value: self.value as usize * cpus })

@@ -4,6 +4,7 @@
 
 use crate::{Case, Need, Suite, cases};
 
+mod arena;
 mod arithmetic;
 mod array;
 mod attach;
@@ -56,6 +57,7 @@ const TASK_STORAGE: Need =
 const CGROUP_STORAGE: Need = Need::Since { major: 6, minor: 2, what: "BPF_MAP_TYPE_CGRP_STORAGE" };
 const USER_RING: Need = Need::Since { major: 6, minor: 1, what: "BPF_MAP_TYPE_USER_RINGBUF" };
 const ARENA: Need = Need::Since { major: 6, minor: 9, what: "BPF_MAP_TYPE_ARENA" };
+const INSTRUCTION_ARRAY: Need = Need::Since { major: 6, minor: 19, what: "BPF_MAP_TYPE_INSN_ARRAY" };
 const PERF_LINK: Need = Need::Since { major: 5, minor: 15, what: "BPF_LINK_CREATE of perf events" };
 const TCX: Need = Need::Since { major: 6, minor: 6, what: "tcx" };
 /// Older series never got the check (CVE-2021-4204).
@@ -115,6 +117,10 @@ const CASES: &[Case] = cases! {
     task_storage_keeps_one_value_for_each_task = storage::task_storage: "bpf-helpers(7), bpf_task_storage_get; bpf.h, BPF_MAP_TYPE_TASK_STORAGE", needs [TASK_STORAGE];
     cgroup_storage_keeps_one_value_for_each_cgroup = storage::cgroup_storage: "map_cgrp_storage.rst", needs [CGROUP_STORAGE, CGROUPS];
     storage_ends_with_its_owner = storage::storage_ends_with_its_owner: "map_sk_storage.rst: lifetime of the storage";
+    attached_storage_counts_for_its_cgroup = storage::attached_storage: "map_cgroup_storage.rst: Usage, Semantics", needs [CGROUPS, INET];
+    arena_is_shared_by_process_and_program = arena::process_and_program_share_pages: "bpf.h, BPF_MAP_TYPE_ARENA", needs [ARENA, Need::Config("BPF_JIT")];
+    arena_is_mapped_where_it_was_meant_to_be = arena::address_can_be_chosen: "bpf.h, BPF_MAP_CREATE: map_extra of BPF_MAP_TYPE_ARENA", needs [ARENA, Need::Config("BPF_JIT")];
+    arena_page_that_nobody_allocated_is_an_error_on_request = arena::page_fault_can_be_an_error: "bpf.h, BPF_F_SEGV_ON_FAULT", needs [ARENA, Need::Config("BPF_JIT")];
     lock_rules_are_enforced = lock::lock_rules: "bpf-helpers(7), bpf_spin_lock: restrictions";
     locked_section_is_exclusive = lock::locked_section_is_exclusive: "bpf-helpers(7), bpf_spin_lock";
     lock_is_no_part_of_the_value = lock::lock_is_no_part_of_the_value: "bpf.h, BPF_F_LOCK of BPF_MAP_LOOKUP_ELEM and BPF_MAP_UPDATE_ELEM";
@@ -140,6 +146,7 @@ const CASES: &[Case] = cases! {
     bloom_filter_of_wrong_shape_is_refused = shapes::bloom_filter: "map_bloom_filter.rst: map_extra, no key", needs [BLOOM];
     user_ring_buffer_of_wrong_size_is_refused = shapes::user_ring_buffer: "bpf.h, BPF_MAP_TYPE_USER_RINGBUF; ringbuf.rst", needs [USER_RING];
     arena_of_wrong_shape_is_refused = shapes::arena: "bpf.h, BPF_MAP_TYPE_ARENA", needs [ARENA, Need::Config("BPF_JIT")];
+    instruction_array_of_wrong_shape_is_refused = shapes::instruction_array: "bpf.h, BPF_MAP_TYPE_INSN_ARRAY, struct bpf_insn_array_value", needs [INSTRUCTION_ARRAY];
     struct_ops_map_of_wrong_shape_is_refused = shapes::struct_ops: "bpf.h, BPF_MAP_CREATE: btf_vmlinux_value_type_id", needs [Need::Config("BPF_JIT"), Need::Config("DEBUG_INFO_BTF")];
 
     // Maps used by many

@@ -1,7 +1,7 @@
 //! What a new map of each kind may look like: a good one, and the nearest that must be refused.
 
 use super::support::refuses_map;
-use crate::bpf::{Map, MapKind, MapSpec, map_flags};
+use crate::bpf::{Map, MapKind, MapSpec, map_flags, update};
 use crate::case::{exists, fails_with, succeeds};
 use crate::{CaseResult, Context, Stop};
 use libc::{E2BIG, EINVAL};
@@ -312,4 +312,40 @@ pub fn struct_ops(_: &Context) -> CaseResult {
     }
     let array = four(MapKind::Array).create_with(|attributes| attributes.u32(60, 1));
     fails_with("an array with a type of the kernel's for value", array, EINVAL)
+}
+
+/// A value is where an instruction is in the program as loaded, in that rewritten and in the machine code; the process
+/// says the first, and zero for the others.
+pub fn instruction_array(_: &Context) -> CaseResult {
+    let good = MapSpec::new(MapKind::InstructionArray, 4, 16, 3);
+    shape(
+        good,
+        &[
+            NO_KEY,
+            KEY_OF_8,
+            NO_VALUE,
+            ("values of 8 bytes", |spec| MapSpec { value: 8, ..spec }, EINVAL),
+            ("values of 24 bytes", |spec| MapSpec { value: 24, ..spec }, EINVAL),
+            NO_ENTRIES,
+            NO_PREALLOC,
+            ("BPF_F_MMAPABLE", |spec| spec.flags(map_flags::MMAPABLE), EINVAL),
+            UNKNOWN_FLAG,
+        ],
+    )?;
+    let map = succeeds("an array of instructions", good.create())?;
+    let place = |original: u32, rewritten: u32, compiled: u32| {
+        [original, rewritten, compiled, 0].iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>()
+    };
+    let put = |index: u32, value: &[u8], flags| map.update(&index.to_ne_bytes(), value, flags);
+    fails_with("a place in rewritten code", put(0, &place(1, 1, 0), 0), EINVAL)?;
+    fails_with("a place in machine code", put(0, &place(1, 0, 1), 0), EINVAL)?;
+    fails_with("BPF_NOEXIST", put(0, &place(1, 0, 0), update::NOEXIST), libc::EEXIST)?;
+    fails_with("insertion outside", put(3, &place(1, 0, 0), 0), E2BIG)?;
+    succeeds("the place of an instruction", put(2, &place(7, 0, 0), 0))?;
+    let value = succeeds("lookup", map.lookup(&2u32.to_ne_bytes()))?;
+    crate::check_eq!(value, place(7, 0, 0), "the place of the instruction");
+    fails_with("lookup outside", map.lookup(&3u32.to_ne_bytes()), libc::ENOENT)?;
+    fails_with("deletion", map.delete(&2u32.to_ne_bytes()), EINVAL)?;
+    crate::check_eq!(succeeds("iteration", map.keys(8))?.len(), 3, "keys of an array of three");
+    Ok(())
 }

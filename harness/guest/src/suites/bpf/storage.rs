@@ -1,11 +1,17 @@
 //! Storage that lives with a socket, an inode, a task or a cgroup: maps whose keys are descriptors of the owner.
 
-use super::support::in_group;
-use crate::bpf::{Attributes, Map, MapKind, MapSpec, Types, map_flags, update};
+use super::cgroup::{self, SOCKET_CREATE};
+use super::support::{as_member, in_group, returning};
+use crate::bpf::{
+    Atomic, Attributes, Command, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Types, Width,
+    map_flags, update,
+};
 use crate::case::{exists, fails_with, setup, succeeds};
 use crate::sys::{Errno, check as result_of, owned};
-use crate::{CaseResult, Context, Stop, check, check_eq, skip, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, code, skip, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The kinds have to know their values' type.
 struct Typed {
@@ -173,4 +179,91 @@ pub fn storage_ends_with_its_owner(_: &Context) -> CaseResult {
     })?;
     check_eq!(succeeds("lookup", map.lookup(&key(&second)))?, [2; 8], "the value by its other number");
     Ok(())
+}
+
+/// Of BPF_MAP_TYPE_CGROUP_STORAGE and its per-CPU relative: what each cgroup that a program is attached to keeps. Keys
+/// are the cgroup, or the cgroup and the way of attachment (map_cgroup_storage.rst).
+pub fn attached_storage(context: &Context) -> CaseResult {
+    for kind in [MapKind::CgroupStorage, MapKind::PerCpuCgroupStorage] {
+        for key in [8, 16] {
+            let map = super::support::create(MapSpec::new(kind, key, 8, 0))?;
+            in_group(context, |outer| counted_by_cgroup(&map, outer))?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts new sockets in the storage of the cgroup that it is attached to.
+fn counting(map: &Map) -> Result<OwnedFd, Stop> {
+    const GET_LOCAL_STORAGE: i32 = 81;
+    let code = code![
+        Instruction::load_map(R1, map),
+        Instruction::mov(R2, 0),
+        Instruction::call(GET_LOCAL_STORAGE),
+        Instruction::mov(R1, 1),
+        Instruction::atomic(Atomic::Add, Width::Double, R0, 0, R1),
+        returning(1),
+    ];
+    cgroup::program(ProgramKind::CgroupSocket, SOCKET_CREATE, &code)
+}
+
+fn counted_by_cgroup(map: &Map, outer: &Path) -> CaseResult {
+    const ALLOW_MULTIPLE: u32 = 2;
+    let inner = outer.join("inner");
+    let made = std::fs::create_dir(&inner);
+    made.map_err(|error| Stop::Broken(format!("{}: {error}", inner.display())))?;
+    let (program, groups) = (counting(map)?, [cgroup::open(outer)?, cgroup::open(&inner)?]);
+    let attach = |at: usize| {
+        let attached = cgroup::attach(&groups[at], &program, SOCKET_CREATE, ALLOW_MULTIPLE);
+        succeeds("BPF_PROG_ATTACH", attached).map(drop)
+    };
+    let detach = |at: usize| {
+        let request = Attributes::default().fd(0, &groups[at]).fd(4, &program).u32(8, SOCKET_CREATE);
+        succeeds("BPF_PROG_DETACH", request.clone().call(Command::ProgramDetach)).map(drop)
+    };
+    let [outer_key, inner_key] = [cgroup_key(map, outer)?, cgroup_key(map, &inner)?];
+    fails_with("lookup before the program is attached", map.lookup(&outer_key), libc::ENOENT)?;
+    attach(0)?;
+    attach(1)?;
+    makes_sockets(&inner, 3)?;
+    makes_sockets(outer, 2)?;
+    check_eq!([total(map, &outer_key)?, total(map, &inner_key)?], [5, 3], "sockets outside and inside");
+    check_eq!(succeeds("iteration", map.keys(8))?.len(), 2, "keys for two cgroups");
+    let value = vec![0; map.value];
+    let missing = vec![0xa5; map.key];
+    fails_with("update of a cgroup without storage", map.update(&missing, &value, 0), libc::ENOENT)?;
+    fails_with("deletion of what a cgroup keeps", map.delete(&outer_key), libc::EINVAL)?;
+    succeeds("update", map.update(&inner_key, &value, update::EXIST))?;
+    check_eq!([total(map, &outer_key)?, total(map, &inner_key)?], [5, 0], "sockets after an update");
+    detach(1)?;
+    makes_sockets(&inner, 1)?;
+    check_eq!(total(map, &outer_key)?, 6, "sockets outside, seen by the program that is left");
+    attach(1)?;
+    makes_sockets(&inner, 1)?;
+    check_eq!([total(map, &outer_key)?, total(map, &inner_key)?], [7, 1], "sockets after a new attachment");
+    detach(0)?;
+    detach(1)?;
+    let _ = std::fs::remove_dir(&inner);
+    Ok(())
+}
+
+/// The inode of the cgroup's directory, and where the map tells them apart the way of attachment.
+fn cgroup_key(map: &Map, path: &Path) -> Result<Vec<u8>, Stop> {
+    let data =
+        std::fs::metadata(path).map_err(|error| Stop::Broken(format!("{}: {error}", path.display())))?;
+    let words = [data.ino(), SOCKET_CREATE.into()];
+    Ok(words.iter().flat_map(|word| word.to_ne_bytes()).take(map.key).collect())
+}
+
+fn makes_sockets(group: &Path, count: usize) -> CaseResult {
+    as_member(group, || {
+        (0..count)
+            .try_for_each(|_| succeeds("a socket", cgroup::socket(libc::AF_INET, libc::SOCK_DGRAM)).map(drop))
+    })
+}
+
+/// Over all CPUs, if they have values of their own.
+fn total(map: &Map, key: &[u8]) -> Result<u64, Stop> {
+    let bytes = succeeds("lookup", map.lookup(key))?;
+    Ok(bytes.as_chunks().0.iter().map(|&word| u64::from_ne_bytes(word)).sum())
 }
