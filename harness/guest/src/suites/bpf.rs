@@ -38,6 +38,7 @@ mod support;
 mod tracing;
 mod unprivileged;
 mod verifier;
+mod xdp_socket;
 
 pub const SUITE: Suite = Suite {
     name: "bpf",
@@ -242,6 +243,7 @@ const CASES: &[Case] = cases! {
     tcx_programs_run_in_order_until_one_decides = device_link::tcx: "bpf.h, BPF_TCX_INGRESS, enum tcx_action_base, BPF_F_BEFORE, BPF_F_AFTER", needs [INET, TCX, Need::Config("NET_XGRESS")];
     socket_lookup_link_can_be_changed_and_detached = net_link::lookup_program_can_be_changed_and_detached: "prog_sk_lookup.rst: Attachment, Hooks; bpf.h, BPF_LINK_UPDATE, BPF_LINK_DETACH", needs [INET];
     socket_lookup_program_selects_the_socket = net_link::lookup_program_selects_the_socket: "prog_sk_lookup.rst: Hooks; bpf-helpers(7), bpf_sk_assign", needs [INET, STREAM_PARSER];
+    xdp_socket_map_leads_to_its_socket = xdp_socket::map_leads_to_the_socket: "map_xskmap.rst; networking/af_xdp.rst", needs [INET, Need::Config("XDP_SOCKETS")];
 
     // Control groups
     cgroup_socket_program_decides_about_new_sockets = cgroup::socket_program_decides_about_new_sockets: "bpf.h, BPF_CGROUP_INET_SOCK_CREATE; libbpf/program_types.rst", needs [CGROUPS, INET];
