@@ -11,6 +11,7 @@ mod attach;
 mod batch;
 mod btf;
 mod callback;
+mod capability;
 mod cgroup;
 mod crowd;
 mod device_link;
@@ -283,4 +284,7 @@ const CASES: &[Case] = cases! {
     privileged_kind_by_nobody_is_refused = unprivileged::privileged_kinds_are_refused: "capabilities(7): CAP_BPF, CAP_NET_ADMIN";
     pointer_leak_by_nobody_is_refused = unprivileged::pointers_do_not_leak: "verifier.rst; bpf(2) on kernel addresses";
     long_or_looping_program_by_nobody_is_refused = unprivileged::complexity_is_limited: "bpf(2): 4096 instructions (BPF_MAXINSNS)";
+    cap_bpf_opens_maps_types_and_filters = capability::cap_bpf_alone: "capabilities(7): CAP_BPF; linux/capability.h";
+    cap_perfmon_and_cap_net_admin_alone_open_nothing = capability::others_alone_open_nothing: "capabilities(7): CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN; linux/capability.h";
+    cap_bpf_with_another_opens_programs_of_its_field = capability::cap_bpf_with_another: "linux/capability.h: CAP_PERFMON and CAP_BPF, CAP_NET_ADMIN and CAP_BPF";
 };

@@ -11,9 +11,9 @@ use crate::{CaseResult, Context, Stop, check_eq, code, skip};
 use ProgramKind::{Classifier, PortReuse, SocketFilter, Xdp};
 use libc::{E2BIG, EACCES, EINVAL, EPERM};
 
-const SYSCTL: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
+pub const SYSCTL: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
 
-const ONE: MapSpec = MapSpec::new(MapKind::Array, 4, 8, 1);
+pub const ONE: MapSpec = MapSpec::new(MapKind::Array, 4, 8, 1);
 
 /// Opens bpf(2) to everybody; a kernel where that was forbidden for good skips.
 fn allow() -> CaseResult {
@@ -23,7 +23,7 @@ fn allow() -> CaseResult {
     }
 }
 
-fn load_errno(kind: ProgramKind) -> Result<(), crate::sys::Errno> {
+pub fn load_errno(kind: ProgramKind) -> Result<(), crate::sys::Errno> {
     load(&Load::new(kind, &returning(0))).map(drop).map_err(|rejection| rejection.errno)
 }
 
