@@ -112,6 +112,7 @@ const CASES: &[Case] = cases! {
     ring_buffer_pointer_amid_a_reservation_is_refused = ring::only_the_reservation_itself_is_submitted: "bpf-helpers(7), bpf_ringbuf_submit: the pointer from bpf_ringbuf_reserve", needs [OFFSET_CHECK];
     ring_buffer_query_tells_the_state = ring::query_tells_the_state: "bpf-helpers(7), bpf_ringbuf_query";
     ring_buffer_is_readable_while_it_has_data = ring::ring_is_readable_while_it_has_data: "ringbuf.rst: epoll; bpf-helpers(7), BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP";
+    ring_buffer_wakeup_flags_are_obeyed = ring::wakeup_flags_are_obeyed: "bpf-helpers(7), bpf_ringbuf_submit: flags; ringbuf.rst: self-pacing notifications", needs [Need::Config("EPOLL")];
     user_ring_buffer_is_written_by_its_producer = ring::user_ring_is_written_by_its_producer: "ringbuf.rst; bpf.h, BPF_MAP_TYPE_USER_RINGBUF", needs [USER_RING];
     user_ring_buffer_drain_takes_what_was_produced = callback::drain_takes_what_was_produced: "bpf-helpers(7), bpf_user_ringbuf_drain", needs [USER_RING];
     socket_storage_keeps_one_value_for_each_socket = storage::socket_storage: "map_sk_storage.rst";

@@ -5,10 +5,10 @@ use super::support::{accepted, create, rejected_with, returning, run};
 use crate::bpf::{Condition, Instruction, Load, Map, MapKind, MapSpec, ProgramKind, Register::*, Width};
 use crate::case::{fails_with, setup, succeeds};
 use crate::mapping::{Mapping, PAGE};
-use crate::sys::check as result_of;
-use crate::{CaseResult, Context, Stop, check_eq, code};
+use crate::sys::{check as result_of, owned};
+use crate::{CaseResult, Context, Stop, check_eq, code, syscall};
 use ProgramKind::SocketFilter;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 const OUTPUT: i32 = 130;
 const RESERVE: i32 = 131;
@@ -20,6 +20,7 @@ const QUERY: i32 = 134;
 const DISCARDED: u32 = 1 << 30;
 
 const NO_WAKEUP: i32 = 1;
+const FORCE_WAKEUP: i32 = 2;
 
 fn ring() -> Result<Map, Stop> {
     create(MapSpec::new(MapKind::RingBuffer, 0, 0, PAGE as u32))
@@ -247,7 +248,7 @@ pub fn ring_is_readable_while_it_has_data(_: &Context) -> CaseResult {
     let ring = ring()?;
     let mut view = View::new(&ring)?;
     check_eq!(readable(&ring)?, false, "an empty ring is readable");
-    for (round, flags) in (1..).zip([0, NO_WAKEUP, 2]) {
+    for (round, flags) in (1..).zip([0, NO_WAKEUP, FORCE_WAKEUP]) {
         let output = accepted("a program with output", SocketFilter, &output(&ring, flags))?;
         check_eq!(run(&output)?, 0, "return value of bpf_ringbuf_output with flags {flags}");
         check_eq!(readable(&ring)?, true, "a ring with a record is readable");
@@ -256,5 +257,59 @@ pub fn ring_is_readable_while_it_has_data(_: &Context) -> CaseResult {
     }
     let output = accepted("a program with output", SocketFilter, &output(&ring, 4))?;
     check_eq!(run(&output)?.cast_signed(), -libc::EINVAL, "bpf_ringbuf_output with unknown flag 4");
+    Ok(())
+}
+
+/// Waits for the ring's wakeups, not for its data: edge-triggered, so that unread data is told of once only.
+struct Waiter(OwnedFd);
+
+impl Waiter {
+    fn on(ring: &Map) -> Result<Waiter, Stop> {
+        // SAFETY: takes no pointers.
+        let epoll = unsafe { syscall!(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC) };
+        let epoll = owned(setup("epoll_create1", epoll)?);
+        let event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
+        let (fd, ring) = (epoll.as_raw_fd(), ring.as_raw_fd());
+        // SAFETY: the event is ours.
+        let added = unsafe { syscall!(libc::SYS_epoll_ctl, fd, libc::EPOLL_CTL_ADD, ring, &raw const event) };
+        setup("epoll_ctl", added)?;
+        Ok(Waiter(epoll))
+    }
+
+    /// Whether a wakeup comes within so many milliseconds.
+    fn is_woken(&self, milliseconds: i32) -> Result<bool, Stop> {
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: one event, ours.
+        let woken = unsafe { libc::epoll_wait(self.0.as_raw_fd(), &mut event, 1, milliseconds) };
+        Ok(setup("epoll_wait", result_of(woken.into()))? > 0)
+    }
+}
+
+/// Who waits is woken by the record that it waits for, and by others only where a flag says so.
+pub fn wakeup_flags_are_obeyed(_: &Context) -> CaseResult {
+    const PATIENCE: i32 = 5000;
+    // A wakeup that must not come would come at once, or with the next tick.
+    const A_WHILE: i32 = 60;
+    for (helper, name) in [(SUBMIT, "bpf_ringbuf_submit"), (DISCARD, "bpf_ringbuf_discard")] {
+        let ring = ring()?;
+        let mut view = View::new(&ring)?;
+        let waiter = Waiter::on(&ring)?;
+        check_eq!(waiter.is_woken(0)?, false, "a wakeup by an empty ring");
+        let mut wakes = |flags: i32, patience: i32, consumes: bool| {
+            let body = code![reserve(&ring, 8), finish(helper, flags), returning(0)];
+            check_eq!(run(&accepted("a program that reserves", SocketFilter, &body)?)?, 0, "return value");
+            let woken = waiter.is_woken(patience)?;
+            if consumes {
+                view.consume(view.produced());
+            }
+            Ok::<bool, Stop>(woken)
+        };
+        check_eq!(wakes(0, PATIENCE, true)?, true, "{name} of the record waited for wakes");
+        check_eq!(wakes(NO_WAKEUP, A_WHILE, false)?, false, "{name} with BPF_RB_NO_WAKEUP wakes");
+        check_eq!(wakes(0, A_WHILE, false)?, false, "{name} behind a record not consumed yet wakes");
+        check_eq!(wakes(FORCE_WAKEUP, PATIENCE, true)?, true, "{name} with BPF_RB_FORCE_WAKEUP wakes");
+        check_eq!(wakes(NO_WAKEUP, A_WHILE, true)?, false, "{name} with BPF_RB_NO_WAKEUP again wakes");
+        check_eq!(wakes(0, PATIENCE, true)?, true, "{name} of the next record waited for wakes");
+    }
     Ok(())
 }
