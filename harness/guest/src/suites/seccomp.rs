@@ -3,6 +3,7 @@
 use crate::{Case, Need, Suite, cases};
 
 mod actions;
+mod cache;
 mod checker;
 mod compat;
 mod data;
@@ -21,7 +22,8 @@ mod threads;
 mod tracer;
 
 use {
-    actions::*, checker::*, compat::*, data::*, descriptor::*, install::*, interrupt::*, log::*, notify::*,
+    actions::*, cache::*, checker::*, compat::*, data::*, descriptor::*, install::*, interrupt::*, log::*,
+    notify::*,
 };
 use {precedence::*, privilege::*, speculation::*, strict::*, threads::*, tracer::*};
 
@@ -76,6 +78,9 @@ const CASES: &[Case] = cases! {
     filter_sees_every_half_of_every_argument: "seccomp(2) Filters: struct seccomp_data args";
     filter_sees_the_instruction_pointer: "seccomp(2) Filters: struct seccomp_data instruction_pointer";
     verdict_follows_each_calls_arguments: "seccomp(2) Filters: the filter is run for each system call";
+    verdict_by_comparison_of_the_number_is_obeyed: "seccomp(2) Filters: the filter is run for each system call; networking/filter.rst";
+    verdict_behind_masks_and_jumps_is_obeyed: "seccomp(2) Filters: the filter is run for each system call; networking/filter.rst";
+    newer_filter_loosens_nothing: "seccomp(2) Filters: all filters are executed, the value of highest precedence counts";
     x32_call_has_another_number: "seccomp(2) NOTES: the x32 ABI sets __X32_SYSCALL_BIT";
     int80_call_has_another_architecture: "seccomp(2) NOTES: filters must check arch; a process can use several", needs [IA32];
     int80_arguments_are_32_bits: "seccomp(2) Filters: struct seccomp_data args; NOTES on arch", needs [IA32];
