@@ -94,6 +94,16 @@ pub fn drop_privileges() -> CaseResult {
     Ok(())
 }
 
+/// Keeps these capabilities, effective and permitted, and no others. For children only.
+pub fn keep_capabilities(kept: u64) -> CaseResult {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    let (low, high) = (kept as u32, (kept >> 32) as u32);
+    let data = [low, low, 0, high, high, 0];
+    // SAFETY: header and data are as long as the version says.
+    setup("capset", unsafe { syscall!(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }).map(drop)
+}
+
 /// Forks; zero in the child.
 pub fn fork() -> Result<i32, Stop> {
     // SAFETY: the child shares nothing mutable with us; libc's allocator is made consistent by its fork.

@@ -9,9 +9,10 @@ mod latency;
 mod limits;
 mod memory;
 mod order;
+mod owners;
 mod rules;
 
-use {futex::*, inheritance::*, kernel::*, latency::*, limits::*, memory::*, order::*, rules::*};
+use {futex::*, inheritance::*, kernel::*, latency::*, limits::*, memory::*, order::*, owners::*, rules::*};
 
 pub const SUITE: Suite = Suite {
     name: "realtime",
@@ -45,6 +46,10 @@ const CASES: &[Case] = cases! {
     parameter_changes_keep_the_policy: "sched_setparam(2)";
     unprivileged_user_needs_an_rtprio_limit: "sched(7): Privileges and resource limits, RLIMIT_RTPRIO";
     unprivileged_user_cannot_change_others: "sched(7): Privileges and resource limits, effective user ID";
+    policy_is_changed_by_its_owner_only: "sched_setscheduler(2) ERRORS: EPERM; sched(7): Privileges and resource limits";
+    affinity_is_changed_by_its_owner_only: "sched_setaffinity(2) ERRORS: EPERM, effective user ID or CAP_SYS_NICE";
+    nice_value_is_changed_by_its_owner_only: "setpriority(2) ERRORS: EPERM, effective user ID or CAP_SYS_NICE; NOTES";
+    capability_decides_over_everybody: "capabilities(7) CAP_SYS_NICE: for arbitrary processes";
     child_inherits_policy_and_priority: "sched_setscheduler(2), sched(7): inherited by a child";
     reset_on_fork_gives_a_normal_child: "sched(7): Resetting scheduling policy for child processes";
     unprivileged_user_cannot_clear_reset_on_fork: "sched(7): the reset-on-fork flag, CAP_SYS_NICE";

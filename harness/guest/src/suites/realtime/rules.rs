@@ -11,7 +11,7 @@ use libc::{
 };
 
 /// A process that does nothing, as the object of a change.
-fn sleeper() -> Result<Task, Stop> {
+pub fn sleeper() -> Result<Task, Stop> {
     Task::start(|| {
         loop {
             // SAFETY: no arguments.

@@ -2,22 +2,12 @@
 
 use super::filter::*;
 use crate::case::{CaseResult, Stop, fails_with, setup, succeeds};
-use crate::child::{drop_privileges, isolated, needs_root, unprivileged};
+use crate::child::{drop_privileges, isolated, keep_capabilities, needs_root, unprivileged};
 use crate::sys::Errno;
 use crate::{Context, check_eq, syscall};
 use std::thread;
 
 const CAP_SYS_ADMIN: u32 = 21;
-
-/// Keeps these capabilities, effective and permitted, and no others.
-fn keep_capabilities(kept: u64) -> CaseResult {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header = [VERSION_3, 0];
-    let (low, high) = (kept as u32, (kept >> 32) as u32);
-    let data = [low, low, 0, high, high, 0];
-    // SAFETY: header and data are as long as the version says.
-    setup("capset", unsafe { syscall!(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }).map(drop)
-}
 
 fn permitted() -> Result<u64, Stop> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
