@@ -8,11 +8,12 @@ use crate::{Case, Need, Suite, cases};
 mod arguments;
 mod bytes;
 mod calls;
+mod erasure;
 mod signals;
 mod streams;
 mod vdso;
 
-use {arguments::*, bytes::*, signals::*, streams::*, vdso::*};
+use {arguments::*, bytes::*, erasure::*, signals::*, streams::*, vdso::*};
 
 pub const SUITE: Suite =
     Suite { name: "getrandom", about: "getrandom(2): random bytes without a file", needs: &[], cases: CASES };
@@ -32,6 +33,7 @@ const CASES: &[Case] = cases! {
     successive_calls_are_unrelated: "random(7): a cryptographically secure pseudorandom number generator";
     flags_and_lengths_repeat_nothing: "random(4): since Linux 5.6, one generator whatever the flags";
     successive_calls_differ: "getrandom(2): a series of random bytes, for seeding generators and cryptography";
+    draw_does_not_foretell_the_next: "random(7): a cryptographically secure pseudorandom number generator";
     parent_and_child_draw_different_bytes: "random(7): no state is kept in the process, so fork(2) repeats nothing";
     children_forked_at_once_draw_different_bytes: "random(7): no state is kept in the process, so fork(2) repeats nothing";
     threads_draw_different_bytes: "random(7): one generator for the whole system; clone(2) CLONE_VM";
@@ -56,5 +58,6 @@ const CASES: &[Case] = cases! {
     vdso_delivers_every_length: "vdso(7) __vdso_getrandom: as getrandom(2)", needs [VDSO];
     vdso_repeats_nothing: "vdso(7) __vdso_getrandom; random(7)", needs [VDSO];
     vdso_state_is_not_shared_with_a_child: "vdso(7) __vdso_getrandom: its state is wiped by fork(2), MADV_WIPEONFORK", needs [VDSO];
+    vdso_state_forgets_what_it_dealt_out: "lib/vdso/getrandom.c: bytes are zeroed in the state as they are copied out", needs [VDSO];
     vdso_refuses_unknown_flags_and_torn_states: "getrandom(2) ERRORS: EINVAL; lib/vdso/getrandom.c", needs [VDSO];
 };

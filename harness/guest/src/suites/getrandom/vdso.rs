@@ -141,6 +141,21 @@ pub fn vdso_state_is_not_shared_with_a_child(_: &Context) -> CaseResult {
     Ok(())
 }
 
+/// Who comes to see the process's memory afterwards finds nothing that was drawn before: not a part of it, either.
+pub fn vdso_state_forgets_what_it_dealt_out(_: &Context) -> CaseResult {
+    const PART: usize = 8;
+    let generator = Generator::new()?;
+    for length in [32, 100, 17, 1000] {
+        let mut drawn = vec![0; length];
+        check_eq!(generator.draw(&mut drawn, 0), Ok(length), "__vdso_getrandom of {length} bytes");
+        let state: Vec<u8> = (0..generator.size).map(|at| generator.state.peek(at)).collect();
+        let parts: BTreeSet<&[u8]> = state.windows(PART).collect();
+        let kept = drawn.windows(PART).position(|part| parts.contains(part));
+        check_eq!(kept, None, "first of {length} drawn bytes that the state still holds");
+    }
+    Ok(())
+}
+
 /// A state of an unexpected size (checkpoint/restore onto another kernel) is no error: the call does it then.
 pub fn vdso_refuses_unknown_flags_and_torn_states(_: &Context) -> CaseResult {
     let mut generator = Generator::new()?;
