@@ -63,6 +63,7 @@ const CASES: &[Case] = cases! {
 
     frozen_process_stands_still_until_thawed: "cgroup-v2.rst cgroup.freeze; cgroup.events: frozen";
     freezing_reaches_the_whole_subtree: "cgroup-v2.rst cgroup.freeze: the cgroup and all descendants; its own or an ancestor's settings";
+    thawed_group_stays_frozen_below_a_frozen_one: "cgroup-v2.rst cgroup.freeze: if any of the ancestor cgroups is frozen, the cgroup will stay frozen";
     moving_in_freezes_and_moving_out_thaws: "cgroup-v2.rst cgroup.freeze: processes may enter and leave a frozen cgroup";
     frozen_process_can_be_killed: "cgroup-v2.rst cgroup.freeze: can be killed by a fatal signal";
     bad_freeze_is_refused: "cgroup-v2.rst cgroup.freeze: allowed values are 0 and 1";

@@ -35,6 +35,14 @@ fn stands_still(pid: i32, when: &str) -> CaseResult {
     }
 }
 
+/// Of one that stands still already.
+fn goes_on_standing(pid: i32, when: &str) -> CaseResult {
+    let before = time_of(pid)?;
+    std::thread::sleep(A_WHILE);
+    check_eq!(time_of(pid)?, before, "time of a process that stood still, {when}");
+    Ok(())
+}
+
 fn runs(pid: i32, when: &str) -> CaseResult {
     let (before, deadline) = (time_of(pid)?, std::time::Instant::now() + PATIENCE);
     while time_of(pid)? == before {
@@ -73,6 +81,28 @@ pub fn freezing_reaches_the_whole_subtree(context: &Context) -> CaseResult {
     group.reaches("cgroup.events", "frozen", 0, "of the parent that was thawed")?;
     stands_still(member.pid, "in a frozen child of a thawed group")?;
     inner.set("cgroup.freeze", "0")?;
+    runs(member.pid, "after both were thawed")
+}
+
+/// Both were frozen for themselves; what the child is told does not count while its parent is frozen.
+pub fn thawed_group_stays_frozen_below_a_frozen_one(context: &Context) -> CaseResult {
+    let group = Group::root(context)?.child("case")?;
+    let inner = group.child("inner")?;
+    let member = Member::busy(&inner)?;
+    inner.set("cgroup.freeze", "1")?;
+    group.set("cgroup.freeze", "1")?;
+    group.reaches("cgroup.events", "frozen", 1, "of a parent of a frozen group, after it was frozen")?;
+    stands_still(member.pid, "in a frozen child of a frozen group")?;
+    inner.set("cgroup.freeze", "0")?;
+    inner.holds("cgroup.freeze", "0", "of a child that was thawed")?;
+    goes_on_standing(member.pid, "in a thawed child of a frozen group")?;
+    for (group, name) in [(&group, "the parent"), (&inner, "the child")] {
+        check_eq!(group.key("cgroup.events", "frozen")?, 1, "frozen of {name} after the child was thawed");
+    }
+    group.set("cgroup.freeze", "0")?;
+    for group in [&group, &inner] {
+        group.reaches("cgroup.events", "frozen", 0, "after both were thawed")?;
+    }
     runs(member.pid, "after both were thawed")
 }
 
