@@ -97,6 +97,11 @@ const CASES: &[Case] = &[
         images::command_line_limits,
     ),
     with_image(
+        "command_line_limit_is_the_images_own",
+        "Documentation/arch/x86/boot.rst, cmdline_size: the maximum size of the command line",
+        images::command_line_limit_of_the_image,
+    ),
+    with_image(
         "loaded_state_is_told_and_unloaded",
         "kexec_load(2) KEXEC_FILE_UNLOAD; Documentation/ABI/testing/sysfs-kernel-kexec-kdump",
         slots::load_and_unload,

@@ -8,6 +8,7 @@ use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq, file as descriptor, syscall};
 use libc::{EBADF, EFAULT, EFBIG, EINVAL, ENOEXEC, ETXTBSY};
+use std::fs::File;
 use std::os::fd::AsRawFd;
 
 fn nothing_is_loaded() -> CaseResult {
@@ -220,12 +221,15 @@ pub fn image_without_its_end(context: &Context) -> CaseResult {
 pub fn wrong_header(context: &Context) -> CaseResult {
     available()?;
     let image = image(context)?;
+    // Nothing but what the name says: a kernel that misses it must not find another cause.
+    let without = |offset: usize, bit: u8| image[offset] & !bit;
     for (what, offset, value) in [
         ("no HdrS magic", header::MAGIC, b'h'),
         ("no boot flag", header::BOOT_FLAG, 0),
         ("a boot protocol before 2.12", header::VERSION, 0x0b),
-        ("no LOADED_HIGH", header::LOAD_FLAGS, 0),
-        ("no 64-bit entry", header::EXTENDED_LOAD_FLAGS, 0),
+        ("no LOADED_HIGH", header::LOAD_FLAGS, without(header::LOAD_FLAGS, 1)),
+        ("no 64-bit entry", header::EXTENDED_LOAD_FLAGS, without(header::EXTENDED_LOAD_FLAGS, 1)),
+        ("no place above 4 GiB", header::EXTENDED_LOAD_FLAGS, without(header::EXTENDED_LOAD_FLAGS, 2)),
     ] {
         let mut wrong = image.clone();
         wrong[offset] = value;
@@ -235,33 +239,58 @@ pub fn wrong_header(context: &Context) -> CaseResult {
     nothing_is_loaded()
 }
 
+/// The longest command line that an image says it takes, without the NUL.
+fn command_line_size(image: &[u8]) -> Result<usize, Stop> {
+    let field = image.get(header::COMMAND_LINE_SIZE..header::COMMAND_LINE_SIZE + 4);
+    match field.and_then(|field| field.try_into().ok()).map_or(0, u32::from_le_bytes) {
+        0 => Err(Stop::Broken("the supplied image has no cmdline_size".into())),
+        size => Ok(size as usize),
+    }
+}
+
+/// A line of so many bytes, of which the last is the NUL.
+fn line(length: usize) -> Vec<u8> {
+    [&vec![b'a'; length - 1][..], b"\0"].concat()
+}
+
+/// One byte more than the image takes is refused, and what surely fits is not.
+fn limit_is_obeyed(kernel: &File, limit: usize) -> CaseResult {
+    let refused = load_alone(kernel, &line(limit + 1));
+    fails_with(&format!("a line one byte too long for an image that takes {limit}"), refused, EINVAL)?;
+    nothing_is_loaded()?;
+    // A crash kernel's line gets `elfcorehdr=` and an address behind it: some releases keep these 30 bytes free always.
+    let length = limit - 30;
+    succeeds(&format!("a line of {length} bytes"), load_alone(kernel, &line(length)))?;
+    check_eq!(is_loaded()?, true, "kexec_loaded");
+    succeeds("unload", unload(0)).map(drop)
+}
+
 pub fn command_line_limits(context: &Context) -> CaseResult {
     available()?;
     let bytes = image(context)?;
-    let field = bytes.get(header::COMMAND_LINE_SIZE..header::COMMAND_LINE_SIZE + 4);
-    let limit = field.and_then(|field| field.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
-    if limit == 0 {
-        return Err(Stop::Broken("the supplied image has no cmdline_size".into()));
-    }
     let kernel = open(&context.file("kernel"))?;
-    // The length counts the NUL.
-    let line = |length: usize| [&vec![b'a'; length - 1][..], b"\0"].concat();
     fails_with("a line without NUL", load_alone(&kernel, b"quiet"), EINVAL)?;
-    fails_with("a line one byte too long", load_alone(&kernel, &line(limit + 1)), EINVAL)?;
     fails_with("a line of two pages", load_alone(&kernel, &line(8192)), EINVAL)?;
     // SAFETY: the kernel refuses the address; nothing is read.
     let unmapped =
         unsafe { syscall!(libc::SYS_kexec_file_load, kernel.as_raw_fd(), NO_FILE, 8, 8, NO_INITRAMFS) };
     fails_with("a line at no address", unmapped, EFAULT)?;
-    nothing_is_loaded()?;
-    // A crash kernel's line gets `elfcorehdr=` and an address behind it: some releases keep these 30 bytes free always.
-    for length in [1, limit - 30] {
-        succeeds(&format!("a line of {length} bytes"), load_alone(&kernel, &line(length)))?;
-        check_eq!(is_loaded()?, true, "kexec_loaded");
+    limit_is_obeyed(&kernel, command_line_size(&bytes)?)?;
+    for short in [&b""[..], b"\0"] {
+        succeeds(&format!("a line of {} bytes", short.len()), load_alone(&kernel, short))?;
         succeeds("unload", unload(0))?;
     }
-    succeeds("no line at all", load_alone(&kernel, b""))?;
-    succeeds("unload", unload(0)).map(drop)
+    Ok(())
+}
+
+/// The limit is the image's, which is another one than the running kernel's.
+pub fn command_line_limit_of_the_image(context: &Context) -> CaseResult {
+    const LIMIT: u32 = 255;
+    available()?;
+    let mut bytes = image(context)?;
+    command_line_size(&bytes)?;
+    bytes[header::COMMAND_LINE_SIZE..][..4].copy_from_slice(&LIMIT.to_le_bytes());
+    limit_is_obeyed(&file(context, "limited", &bytes)?, LIMIT as usize)
 }
 
 #[cfg(test)]
