@@ -10,6 +10,7 @@ pub mod bpf;
 pub mod case;
 pub mod child;
 pub mod disk;
+pub mod elf;
 pub mod faults;
 pub mod file;
 pub mod helper;

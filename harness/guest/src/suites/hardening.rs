@@ -9,9 +9,10 @@ mod layout;
 mod lkdtm;
 mod lockdown;
 mod processor;
+mod random;
 mod restrict;
 
-use {built::*, layout::*, lkdtm::*, lockdown::*, processor::*, restrict::*};
+use {built::*, layout::*, lkdtm::*, lockdown::*, processor::*, random::*, restrict::*};
 
 pub const SUITE: Suite = Suite {
     name: "hardening",

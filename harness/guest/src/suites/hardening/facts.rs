@@ -5,7 +5,7 @@ use crate::child::{self, Ending};
 use crate::helper;
 use crate::sys::read_all;
 use crate::syscall;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 
 pub fn read(path: &str) -> Result<String, Stop> {
@@ -54,28 +54,34 @@ pub fn symbol(name: &str) -> Result<u64, Stop> {
         .ok_or_else(|| Stop::Broken(format!("no address of {name} in /proc/kallsyms")))
 }
 
-/// The memory map of a freshly executed program: this one, as a helper.
-pub fn fresh_maps(personality: u64) -> Result<String, Stop> {
+/// What a program writes to its standard output that is executed under this personality, without an environment.
+pub fn executed(path: &CStr, name: &CStr, personality: u64) -> Result<Vec<u8>, Stop> {
     let (reader, writer) = child::pipe()?;
     let ending = child::run(|| {
-        let name = CString::new(format!("{}maps", helper::PREFIX)).expect("no NUL");
         let arguments = [name.as_ptr(), std::ptr::null()];
         // SAFETY: path and lists live through the calls, of which the last does not return.
         unsafe {
             setup("personality", syscall!(libc::SYS_personality, personality))?;
             setup("dup2", syscall!(libc::SYS_dup2, writer.as_raw_fd(), 1))?;
-            let path = c"/proc/self/exe".as_ptr();
-            let failed = syscall!(libc::SYS_execve, path, arguments.as_ptr(), &raw const arguments[1]);
-            setup("execve of the helper", failed).map(drop)
+            let failed =
+                syscall!(libc::SYS_execve, path.as_ptr(), arguments.as_ptr(), &raw const arguments[1]);
+            setup("execve", failed).map(drop)
         }
     });
     drop(writer);
-    let text = read_all(&reader);
+    let said = read_all(&reader);
     match ending? {
-        Ending::Exited(0) => Ok(String::from_utf8_lossy(&setup("read", text)?).into_owned()),
+        Ending::Exited(0) => setup("read", said),
         Ending::Returned(Err(stop)) => Err(stop),
-        other => Err(Stop::Broken(format!("the helper ended so: {other:?}"))),
+        other => Err(Stop::Broken(format!("the program ended so: {other:?}"))),
     }
+}
+
+/// The memory map of a freshly executed program: this one, as a helper.
+pub fn fresh_maps(personality: u64) -> Result<String, Stop> {
+    let name = CString::new(format!("{}maps", helper::PREFIX)).expect("no NUL");
+    let said = executed(c"/proc/self/exe", &name, personality)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 /// Where the mapping of this name begins.

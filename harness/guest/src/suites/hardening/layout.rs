@@ -1,47 +1,10 @@
-//! Where things lie: random addresses, and memory that is either written or executed.
+//! Memory that is either written or executed, what of it may be seen, and where the kernel is in it.
 
 use super::facts::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child::{self, needs_root};
 use crate::mapping::{Mapping, PAGE};
 use crate::{CaseResult, Context, Stop, check, check_eq, file, skip};
-use std::collections::BTreeSet;
-
-const SETTING: &str = "/proc/sys/kernel/randomize_va_space";
-const RUNS: usize = 8;
-
-/// How many different starts the mappings have over some executions: stack, vdso, heap.
-fn places(personality: u64) -> Result<[usize; 3], Stop> {
-    let mut seen: [BTreeSet<u64>; 3] = Default::default();
-    for _ in 0..RUNS {
-        let maps = fresh_maps(personality)?;
-        for (seen, name) in seen.iter_mut().zip(["[stack]", "[vdso]", "[heap]"]) {
-            let start = start_of(&maps, name);
-            seen.insert(start.ok_or_else(|| Stop::Broken(format!("no {name} in a memory map:\n{maps}")))?);
-        }
-    }
-    Ok(seen.map(|starts| starts.len()))
-}
-
-pub fn programs_are_laid_out_at_random(_: &Context) -> CaseResult {
-    const ADDR_NO_RANDOMIZE: u64 = 0x004_0000;
-    needs_root()?;
-    check_eq!(read(SETTING)?, "2", "kernel.randomize_va_space after boot");
-    // With thousands of places two of eight may meet; that half of them do is no chance.
-    let [stack, vdso, heap] = places(0)?;
-    check!(stack > RUNS / 2, "{stack} different stacks in {RUNS} executions");
-    check!(vdso > RUNS / 2, "{vdso} different vdsos in {RUNS} executions");
-    check!(heap > RUNS / 2, "{heap} different heaps in {RUNS} executions");
-    check_eq!(places(ADDR_NO_RANDOMIZE)?, [1; 3], "different places under ADDR_NO_RANDOMIZE");
-    set(SETTING, "1")?;
-    let [stack, vdso, _] = places(0)?;
-    check!(stack > RUNS / 2 && vdso > RUNS / 2, "{stack} stacks and {vdso} vdsos under randomize_va_space 1");
-    set(SETTING, "0")?;
-    let result = places(0)?;
-    set(SETTING, "2")?;
-    check_eq!(result, [1; 3], "different places under randomize_va_space 0");
-    Ok(())
-}
 
 /// Where the direct map begins: the address of physical page 0, by the core file's program headers (elf(5)).
 fn direct_map() -> Result<u64, Stop> {
