@@ -106,6 +106,19 @@ const CASES: &[Case] = &[
         "livepatch.rst 3. Consistency model: stack checking",
         sleeper_in_the_old_function_holds_the_transition,
     ),
+    Case {
+        needs: &[Need::Config("INOTIFY_USER")],
+        ..case(
+            "task_that_has_not_switched_gets_the_old_function",
+            "livepatch.rst 3. Consistency model: a function is never called in the wrong version by a task",
+            task_that_has_not_switched_gets_the_old_function,
+        )
+    },
+    case(
+        "enabled_takes_changes_only_in_transition",
+        "Documentation/ABI/testing/sysfs-kernel-livepatch: enabled; livepatch.rst 3.: the opposite value",
+        enabled_takes_changes_only_in_transition,
+    ),
     case(
         "transition_can_be_reversed",
         "livepatch.rst 3.: by writing the opposite value to enabled",

@@ -67,7 +67,7 @@ pub fn no_task_is_between_worlds_afterwards(context: &Context) -> CaseResult {
     Ok(())
 }
 
-/// What the new eventfd_read returns.
+/// What the new functions return.
 const REFUSED: i32 = -libc::EDOM;
 
 /// A patch of the function that a reader of an eventfd sleeps in.
@@ -101,10 +101,7 @@ impl Sleeper {
                 Err(errno) => errno.0,
             });
         }
-        let sleeps = || std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at != "0");
-        eventually("the sleeper does not fall asleep", || sleeps() && state(pid) == Some('S'))?;
-        // Past the last instruction before the sleep.
-        std::thread::sleep(Duration::from_millis(50));
+        until_asleep(pid)?;
         Ok(Sleeper { pid, eventfd })
     }
 
@@ -112,6 +109,15 @@ impl Sleeper {
         setup("write to the eventfd", file::write(&self.eventfd, &7u64.to_ne_bytes()))?;
         child::wait(self.pid)
     }
+}
+
+/// Waits until a process sleeps in the kernel.
+fn until_asleep(pid: i32) -> CaseResult {
+    let sleeps = || std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at != "0");
+    eventually("the sleeper does not fall asleep", || sleeps() && state(pid) == Some('S'))?;
+    // Past the last instruction before the sleep.
+    std::thread::sleep(Duration::from_millis(50));
+    Ok(())
 }
 
 fn state(pid: i32) -> Option<char> {
@@ -122,10 +128,15 @@ fn state(pid: i32) -> Option<char> {
 /// A sleeper in the old function, and the patch that waits for it.
 fn held(donor: &Donor) -> Result<(Sleeper, Patch), Stop> {
     let (sleeper, patch) = (Sleeper::start()?, of_eventfd("klp_held"));
+    hold(&patch, donor)?;
+    Ok((sleeper, patch))
+}
+
+/// Loads a patch that has to wait, and looks at it after the kernel tried for a while.
+fn hold(patch: &Patch, donor: &Donor) -> CaseResult {
     patch.start(donor)?;
     std::thread::sleep(Duration::from_secs(2));
-    patch.shows("transition", "1", "transition while a task is in the old function")?;
-    Ok((sleeper, patch))
+    patch.shows("transition", "1", "transition while a task is in the old function")
 }
 
 pub fn sleeper_in_the_old_function_holds_the_transition(context: &Context) -> CaseResult {
@@ -151,6 +162,71 @@ impl Sleeper {
         };
         Ok(read.map(|_| bytes))
     }
+}
+
+/// One call of the old function that sleeps, and another behind it before the task leaves the kernel: readv(2) of what
+/// has no call for vectors reads once for each buffer, as of inotify. The patch is in place all the time.
+pub fn task_that_has_not_switched_gets_the_old_function(context: &Context) -> CaseResult {
+    const EVENT: usize = 16;
+    let donor = Donor::of(context)?;
+    let watched = context.scratch.join("watched");
+    let written = || std::fs::write(&watched, "").map_err(|_| crate::sys::Errno(libc::EIO));
+    setup("creation of a file", written())?;
+    let path = std::ffi::CString::new(watched.as_os_str().as_encoded_bytes()).expect("no NUL");
+    // SAFETY: the path lives through the calls.
+    let inotify = unsafe {
+        let fd = owned(setup("inotify_init1", syscall!(libc::SYS_inotify_init1, libc::IN_CLOEXEC))?);
+        let number = std::os::fd::AsRawFd::as_raw_fd(&fd);
+        let both = libc::IN_OPEN | libc::IN_CLOSE_WRITE;
+        let added = syscall!(libc::SYS_inotify_add_watch, number, path.as_ptr(), both);
+        setup("inotify_add_watch", added)?;
+        fd
+    };
+    let pid = child::fork()?;
+    if pid == 0 {
+        child::exit(read_twice(&inotify, EVENT));
+    }
+    until_asleep(pid)?;
+    let patch = Patch { function: "inotify_read", ..of_eventfd("klp_twice") };
+    hold(&patch, &donor)?;
+    // Two events, for the two buffers.
+    setup("write to the file", written())?;
+    check_eq!(
+        child::wait(pid)?,
+        Ending::Exited(2),
+        "events read in one call by a task that has not switched"
+    );
+    patch.settle("patched in")?;
+    setup("write to the file", written())?;
+    let late = child::run(|| child::exit(read_twice(&inotify, EVENT)))?;
+    check_eq!(late, Ending::Exited(100 + libc::EDOM), "error of a read in the new function, plus 100");
+    Ok(())
+}
+
+/// The number of buffers of this length that one readv(2) fills, of two; 100 and the error number if it fails.
+fn read_twice(fd: &OwnedFd, length: usize) -> i32 {
+    let mut bytes = [0u8; 64];
+    let (first, second) = bytes.split_at_mut(length);
+    let buffers = [first, &mut second[..length]]
+        .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() });
+    let number = std::os::fd::AsRawFd::as_raw_fd(fd);
+    // SAFETY: both buffers are ours and as long as said.
+    match unsafe { syscall!(libc::SYS_readv, number, buffers.as_ptr(), buffers.len()) } {
+        Ok(read) => read as i32 / length as i32,
+        Err(errno) => 100 + errno.0,
+    }
+}
+
+/// Of a patch in transition, too: there a word that is taken turns it round.
+pub fn enabled_takes_changes_only_in_transition(context: &Context) -> CaseResult {
+    let (sleeper, patch) = held(&Donor::of(context)?)?;
+    fails_with("enabled=1 of a patch on its way in", patch.set("enabled", "1"), libc::EINVAL)?;
+    patch.shows("enabled", "1", "enabled after a refused write")?;
+    patch.shows("transition", "1", "transition after a refused write")?;
+    check_eq!(sleeper.wake()?, Ending::Exited(0), "a read that began in the old function");
+    patch.settle("patched in")?;
+    check_eq!(Sleeper::start_and_read()?, Err(crate::sys::Errno(libc::EDOM)), "a read in the new function");
+    Ok(())
 }
 
 pub fn transition_can_be_reversed(context: &Context) -> CaseResult {
