@@ -51,15 +51,8 @@ fn branch(operation: u32, value: u32) -> Instruction {
 
 /// Both ways round: a call allowed because the comparison holds, and because it does not.
 pub fn verdict_by_comparison_of_the_number_is_obeyed(_: &Context) -> CaseResult {
-    type Comparison = fn(u32, u32) -> bool;
-    let comparisons: [(&str, u32, Comparison); 4] = [
-        ("==", libc::BPF_JEQ, |a, b| a == b),
-        (">", libc::BPF_JGT, |a, b| a > b),
-        (">=", libc::BPF_JGE, |a, b| a >= b),
-        ("&", libc::BPF_JSET, |a, b| a & b != 0),
-    ];
     let (yes, no) = (ret(ALLOW), ret(ERRNO | 42));
-    for (name, code, holds) in comparisons {
+    for (name, code, holds) in COMPARISONS {
         for value in [libc::SYS_geteuid as u32, libc::SYS_getegid as u32] {
             let program = [branch(code, value), yes, no];
             judges(&format!("that allows {name} {value}"), &program, |number| holds(number, value))?;

@@ -176,13 +176,6 @@ pub fn filter_computes_in_32_bits(_: &Context) -> CaseResult {
 }
 
 pub fn filter_compares_without_sign(_: &Context) -> CaseResult {
-    type Comparison = fn(u32, u32) -> bool;
-    let comparisons: [(&str, u32, Comparison); 4] = [
-        ("==", libc::BPF_JEQ, |a, b| a == b),
-        (">", libc::BPF_JGT, |a, b| a > b),
-        (">=", libc::BPF_JGE, |a, b| a >= b),
-        ("&", libc::BPF_JSET, |a, b| a & b != 0),
-    ];
     let values = [
         (0x8000_0000, 0x7fff_ffff),
         (5, 5),
@@ -193,7 +186,7 @@ pub fn filter_compares_without_sign(_: &Context) -> CaseResult {
         (0x10, 0x0f),
     ];
     isolated(|| {
-        for (name, code, comparison) in comparisons {
+        for (name, code, comparison) in COMPARISONS {
             for (a, b) in values {
                 let (yes, no) = if comparison(a, b) { (YES, NO) } else { (NO, YES) };
                 let index = Instruction((libc::BPF_LDX | libc::BPF_IMM) as u16, 0, 0, b);

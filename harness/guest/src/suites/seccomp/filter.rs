@@ -5,6 +5,16 @@ use crate::sys::{Errno, owned};
 use crate::syscall;
 use std::os::fd::OwnedFd;
 
+pub type Comparison = fn(u32, u32) -> bool;
+
+/// What conditional jumps ask, by its sign, its code and its meaning; without signs (linux/filter.h).
+pub const COMPARISONS: [(&str, u32, Comparison); 4] = [
+    ("==", libc::BPF_JEQ, |a, b| a == b),
+    (">", libc::BPF_JGT, |a, b| a > b),
+    (">=", libc::BPF_JGE, |a, b| a >= b),
+    ("&", libc::BPF_JSET, |a, b| a & b != 0),
+];
+
 pub const SET_MODE_STRICT: u32 = 0;
 pub const SET_MODE_FILTER: u32 = 1;
 pub const GET_ACTION_AVAIL: u32 = 2;
