@@ -10,6 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The user every unprivileged part runs as: the kernel's overflow uid, who owns nothing.
 pub const NOBODY: u32 = 65534;
 
+/// `struct __user_cap_header_struct` of this process: then there are effective, permitted and inheritable capabilities,
+/// low halves and then high ones (capset(2)).
+const CAPABILITIES_3: [u32; 2] = [0x2008_0522, 0];
+
 /// How a child ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
@@ -84,24 +88,58 @@ pub fn needs_root() -> CaseResult {
 
 /// Becomes [`NOBODY`] for good. For children only.
 pub fn drop_privileges() -> CaseResult {
+    become_user(NOBODY, NOBODY)
+}
+
+/// Becomes this real and effective user for good, without groups and, unless it is root, capabilities. For children
+/// only.
+pub fn become_user(real: u32, effective: u32) -> CaseResult {
     // Raw calls: a C library would signal every thread it knows of before the fork.
     // SAFETY: no pointers but a null list of length zero.
     unsafe {
         setup("setgroups", syscall!(libc::SYS_setgroups, 0, 0))?;
-        setup("setresgid", syscall!(libc::SYS_setresgid, NOBODY, NOBODY, NOBODY))?;
-        setup("setresuid", syscall!(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY))?;
+        setup("setresgid", syscall!(libc::SYS_setresgid, effective, effective, effective))?;
+        setup("setresuid", syscall!(libc::SYS_setresuid, real, effective, effective)).map(drop)
     }
-    Ok(())
+}
+
+/// Becomes [`NOBODY`] for good, but with these capabilities. For children only.
+pub fn become_nobody_with(capabilities: u64) -> CaseResult {
+    // SAFETY: takes no pointers.
+    let kept = unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) };
+    setup("prctl(PR_SET_KEEPCAPS)", kept)?;
+    drop_privileges()?;
+    keep_capabilities(capabilities)
+}
+
+/// The capabilities that this process may use.
+pub fn permitted_capabilities() -> Result<u64, Stop> {
+    let mut sets = [0u32; 6];
+    // SAFETY: header and sets are as long as the version says.
+    setup("capget", unsafe { syscall!(libc::SYS_capget, CAPABILITIES_3.as_ptr(), sets.as_mut_ptr()) })?;
+    Ok(u64::from(sets[1]) | u64::from(sets[4]) << 32)
 }
 
 /// Keeps these capabilities, effective and permitted, and no others. For children only.
 pub fn keep_capabilities(kept: u64) -> CaseResult {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header = [VERSION_3, 0];
     let (low, high) = (kept as u32, (kept >> 32) as u32);
-    let data = [low, low, 0, high, high, 0];
-    // SAFETY: header and data are as long as the version says.
-    setup("capset", unsafe { syscall!(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }).map(drop)
+    let sets = [low, low, 0, high, high, 0];
+    // SAFETY: header and sets are as long as the version says.
+    setup("capset", unsafe { syscall!(libc::SYS_capset, CAPABILITIES_3.as_ptr(), sets.as_ptr()) }).map(drop)
+}
+
+/// Waits for signals, for ever.
+pub fn pause() -> ! {
+    loop {
+        // SAFETY: takes no pointers.
+        unsafe { libc::pause() };
+    }
+}
+
+/// pidfd_open(2).
+pub fn pidfd(pid: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes no pointers.
+    unsafe { syscall!(libc::SYS_pidfd_open, pid, 0) }.map(owned)
 }
 
 /// Forks; zero in the child.

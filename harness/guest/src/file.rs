@@ -4,6 +4,7 @@ use crate::sys::{Errno, check, owned};
 use crate::syscall;
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 /// What fstat(2) tells.
 pub fn status(fd: &impl AsRawFd) -> Result<libc::stat, Errno> {
@@ -91,6 +92,14 @@ pub fn punch(fd: &impl AsRawFd, offset: i64, length: i64) -> Result<i64, Errno> 
 pub fn change_mode(fd: &impl AsRawFd, mode: u32) -> Result<i64, Errno> {
     // SAFETY: no pointers.
     unsafe { syscall!(libc::SYS_fchmod, fd.as_raw_fd(), mode) }
+}
+
+/// poll(2): which of these events are there within a time.
+pub fn poll(fd: &impl AsRawFd, events: i16, time: Duration) -> Result<i16, Errno> {
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: one entry, ours.
+    unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, time.as_millis()) }?;
+    Ok(entry.revents)
 }
 
 /// fcntl(2) with a number.

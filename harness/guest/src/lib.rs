@@ -19,6 +19,7 @@ pub mod mapping;
 pub mod module;
 pub mod mounts;
 pub mod order;
+pub mod perf_event;
 pub mod scheduling;
 pub mod socket;
 pub mod suites;

@@ -82,6 +82,12 @@ pub fn priority(process: i32) -> Result<i32, Errno> {
     Ok(parameter.sched_priority)
 }
 
+/// Binds a process (0: this one), and children that it makes from now on, to the CPUs of a mask.
+pub fn set_affinity(process: i32, mask: &[u64]) -> Result<i64, Errno> {
+    // SAFETY: the mask is as long as said.
+    unsafe { syscall!(libc::SYS_sched_setaffinity, process, size_of_val(mask), mask.as_ptr()) }
+}
+
 /// Binds this process, and children made from now on, to one of its CPUs.
 pub fn use_one_cpu() -> CaseResult {
     let mut mask = [0u64; 16];
@@ -95,9 +101,8 @@ pub fn use_one_cpu() -> CaseResult {
             *word = if free { first } else { 0 };
             free &= first == 0;
         }
-        setup("sched_setaffinity", syscall!(libc::SYS_sched_setaffinity, 0, length, mask.as_ptr()))?;
     }
-    Ok(())
+    setup("sched_setaffinity", set_affinity(0, &mask)).map(drop)
 }
 
 /// One CPU, and this priority on it: above the tasks that this process is to lead.

@@ -79,11 +79,36 @@ pub fn get<T: Copy>(fd: &impl AsRawFd, level: i32, option: i32, mut value: T) ->
     Ok(value)
 }
 
+/// Length of an IPv4 address.
+pub const INET: usize = size_of::<libc::sockaddr_in>();
+
+/// 127.0.0.1 with this port; 0 lets the kernel choose.
+pub fn loopback(port: u16) -> libc::sockaddr_in {
+    address([127, 0, 0, 1], port)
+}
+
+pub fn address(ip: [u8; 4], port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(ip) },
+        sin_zero: [0; 8],
+    }
+}
+
 /// The address of a socket's own end.
 pub fn name<A: Copy>(fd: &impl AsRawFd, mut address: A) -> Result<A, Errno> {
     let mut length = size_of::<A>() as u32;
     // SAFETY: both are ours; the kernel writes at most as much as said.
     unsafe { syscall!(libc::SYS_getsockname, fd.as_raw_fd(), &raw mut address, &raw mut length) }?;
+    Ok(address)
+}
+
+/// The address of the other end.
+pub fn peer<A: Copy>(fd: &impl AsRawFd, mut address: A) -> Result<A, Errno> {
+    let mut length = size_of::<A>() as u32;
+    // SAFETY: both are ours; the kernel writes at most as much as said.
+    unsafe { syscall!(libc::SYS_getpeername, fd.as_raw_fd(), &raw mut address, &raw mut length) }?;
     Ok(address)
 }
 

@@ -2,7 +2,8 @@
 
 use super::device::*;
 use crate::case::{fails_with, setup, succeeds};
-use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
+use crate::scheduling::set_affinity;
+use crate::{CaseResult, Context, Stop, check, check_eq};
 use std::os::fd::OwnedFd;
 
 /// The schedulers that are offered, and the one in brackets.
@@ -79,9 +80,7 @@ fn moves_every_byte_of_two_queues(name: &str) -> CaseResult {
     let worker = |number: u64| {
         let (fd, cpus) = (device.direct()?, cpus_of(&device, (number % 2) as u32)?);
         start(move || {
-            // SAFETY: the kernel only reads the mask.
-            let bound = unsafe { syscall!(libc::SYS_sched_setaffinity, 0, 8, &raw const cpus) };
-            setup("sched_setaffinity to the CPUs of a queue", bound)?;
+            setup("sched_setaffinity to the CPUs of a queue", set_affinity(0, &[cpus]))?;
             (0..64).try_for_each(|step| put_block(&fd, step * 4 + number))
         })
     };

@@ -42,13 +42,25 @@ pub fn identifier(object: &impl AsRawFd) -> Result<u32, Stop> {
     Ok(u32::from_le_bytes(bytes[4..8].try_into().expect("four bytes")))
 }
 
-/// Identifiers of the programs attached, with room for so many.
-fn attached(group: &OwnedFd, room: usize) -> (Result<i64, Errno>, Vec<u32>, u32) {
+/// BPF_PROG_QUERY of what the first word names: the identifiers of the programs attached, with room for so many, and
+/// how many there are.
+pub fn attached_to(target: Attributes, kind: u32, room: usize) -> (Result<i64, Errno>, Vec<u32>, u32) {
     let mut ids = vec![0u32; room];
-    let mut query =
-        Attributes::default().fd(0, group).u32(4, SOCKET_CREATE).output(16, &mut ids).u32(24, room as u32);
+    let mut query = target.u32(4, kind).output(16, &mut ids).u32(24, room as u32);
     let result = query.call(Command::ProgramQuery);
     (result, ids, query.get_u32(24))
+}
+
+/// The same, where all is well and four are enough.
+pub fn attached_in_order(target: Attributes, kind: u32) -> Result<Vec<u32>, Stop> {
+    let (result, mut ids, count) = attached_to(target, kind, 4);
+    succeeds("BPF_PROG_QUERY", result)?;
+    ids.truncate(count as usize);
+    Ok(ids)
+}
+
+fn attached(group: &OwnedFd, room: usize) -> (Result<i64, Errno>, Vec<u32>, u32) {
+    attached_to(Attributes::default().fd(0, group), SOCKET_CREATE, room)
 }
 
 /// Runs the body with a cgroup, one inside it, and both open.

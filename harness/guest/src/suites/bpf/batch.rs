@@ -1,11 +1,12 @@
 //! Batches beyond those of hashes: reaching the end in pieces, and the kinds that learned them later.
 
+use super::attach::identifier;
 use super::crowd::on_cpu;
 use super::support::{Since, create, eventually};
-use crate::bpf::{Batch, Command, Map, MapKind, MapSpec, batch, information, map_flags};
+use crate::bpf::{Batch, Command, Map, MapKind, MapSpec, batch, map_flags};
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq};
+use crate::{CaseResult, Context, Stop, check, check_eq, skip};
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
 
@@ -13,37 +14,15 @@ const HASH: MapSpec = MapSpec::new(MapKind::Hash, 4, 8, 300);
 
 /// The whole content in pieces of four.
 pub fn batches_reach_the_end_in_pieces(_: &Context) -> CaseResult {
-    const COUNT: usize = 10;
+    const COUNT: u32 = 10;
     for (kind, entries) in [(MapKind::Array, 10), (MapKind::Hash, 100), (MapKind::LruHash, 512)] {
         let map = create(MapSpec { kind, entries, ..HASH })?;
-        for key in 0..COUNT as u32 {
+        for key in 0..COUNT {
             setup("insertion", map.update_u64(key, &[u64::from(key) + 5]))?;
         }
-        let mut found = BTreeSet::new();
-        let (mut from, mut to) = ([0u8; 4], [0u8; 4]);
-        for round in 0..entries {
-            let (mut keys, mut values) = ([0u8; 16], [0u8; 32]);
-            let start = (round > 0).then_some(&from[..]);
-            let got = batch(Command::MapLookupBatch, &map, (start, &mut to), &mut keys, &mut values);
-            if got.result == Err(Errno(libc::ENOSPC)) {
-                // A bucket of more than four; then nothing is lost, and the piece must be larger.
-                crate::skip!("a bucket of the {kind:?} holds more than four keys");
-            }
-            let pieces = keys.as_chunks::<4>().0.iter().zip(values.as_chunks::<8>().0);
-            for (key, value) in pieces.take(got.count as usize) {
-                let pair = (u32::from_ne_bytes(*key), u64::from_ne_bytes(*value));
-                check!(found.insert(pair), "{pair:?} came twice, {kind:?}");
-            }
-            from = to;
-            match got.result {
-                Ok(_) => {}
-                Err(errno) => {
-                    check_eq!(errno, Errno(libc::ENOENT), "error at the end of a {kind:?}");
-                    break;
-                }
-            }
-        }
-        let expected: BTreeSet<_> = (0..COUNT as u32).map(|key| (key, u64::from(key) + 5)).collect();
+        let pair = |key: u32| (key.to_ne_bytes().to_vec(), (u64::from(key) + 5).to_ne_bytes().to_vec());
+        let expected: Pairs = (0..COUNT).map(pair).collect();
+        let found = all_pairs(Command::MapLookupBatch, &map, 4)?;
         check_eq!(found, expected, "pairs of a {kind:?}, four at a time");
     }
     Ok(())
@@ -68,6 +47,8 @@ fn all_pairs(command: Command, map: &Map, piece: usize) -> Result<Pairs, Stop> {
         match result {
             Ok(_) => {}
             Err(Errno(libc::ENOENT)) => return Ok(pairs),
+            // Nothing is lost then, and the piece must be larger.
+            Err(Errno(libc::ENOSPC)) => skip!("a bucket of the map holds more than {piece} keys"),
             Err(errno) => return Err(Stop::Fail(format!("{command:?}: failed with {errno}"))),
         }
     }
@@ -170,7 +151,8 @@ pub fn maps_in_maps(_: &Context) -> CaseResult {
     const INNER: usize = 4;
     OUTER.or_skip()?;
     let inner: Vec<Map> = (0..INNER).map(|_| create(HASH)).collect::<Result<_, Stop>>()?;
-    let ids: Vec<Vec<u8>> = inner.iter().map(identifier).collect::<Result<_, Stop>>()?;
+    let ids = inner.iter().map(|map| Ok(identifier(map)?.to_ne_bytes().to_vec()));
+    let ids: Vec<Vec<u8>> = ids.collect::<Result<_, Stop>>()?;
     for kind in [MapKind::ArrayOfMaps, MapKind::HashOfMaps] {
         let spec = MapSpec::new(kind, 4, 4, INNER as u32);
         let made = spec.create_with(|attributes| attributes.fd(20, &inner[0]));
@@ -192,11 +174,4 @@ pub fn maps_in_maps(_: &Context) -> CaseResult {
         check_eq!(left, ids[3], "identifier of a map that was not deleted");
     }
     Ok(())
-}
-
-/// `id` of `struct bpf_map_info`.
-fn identifier(map: &Map) -> Result<Vec<u8>, Stop> {
-    let mut info = [0u8; 64];
-    setup("BPF_OBJ_GET_INFO_BY_FD", information(map, &mut info))?;
-    Ok(info[4..8].to_vec())
 }

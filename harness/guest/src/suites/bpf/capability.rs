@@ -5,10 +5,10 @@ use super::unprivileged::{ONE, SYSCTL, load_errno};
 use crate::bpf::{
     Command, Instruction, MapKind, MapSpec, ProgramKind, Register::*, Types, map_flags, next_id,
 };
-use crate::case::{fails_with, setup, succeeds};
-use crate::child::{drop_privileges, isolated, needs_root};
+use crate::case::{fails_with, succeeds};
+use crate::child::{become_nobody_with, isolated, needs_root};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, code, syscall};
+use crate::{CaseResult, Context, code};
 use ProgramKind::{Classifier, SocketFilter, Xdp};
 use libc::{EACCES, EPERM};
 
@@ -18,7 +18,6 @@ const BPF: u64 = 1 << 39;
 
 /// Runs the body as nobody with these capabilities, where everybody without any is shut out.
 fn with_capabilities(kept: u64, body: impl FnOnce() -> CaseResult) -> CaseResult {
-    const VERSION_3: u32 = 0x2008_0522;
     needs_root()?;
     // 1 is for good, 2 came later; what was there is one of the two already, or 0.
     if std::fs::write(SYSCTL, "2").is_err() {
@@ -27,14 +26,7 @@ fn with_capabilities(kept: u64, body: impl FnOnce() -> CaseResult) -> CaseResult
     // Lifts the limit of locked memory for those after it.
     create(ONE)?;
     isolated(|| {
-        let header = [VERSION_3, 0];
-        let (low, high) = (kept as u32, (kept >> 32) as u32);
-        let sets = [low, low, 0, high, high, 0];
-        // SAFETY: no pointers.
-        setup("PR_SET_KEEPCAPS", unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1) })?;
-        drop_privileges()?;
-        // SAFETY: header and sets are as long as the version says.
-        setup("capset", unsafe { syscall!(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })?;
+        become_nobody_with(kept)?;
         body()
     })
 }

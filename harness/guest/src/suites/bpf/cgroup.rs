@@ -3,6 +3,7 @@
 use super::support::{accepted_load, as_member, in_group, rejected_load, returning};
 use crate::bpf::{Attributes, Command, Condition, Instruction, Load, ProgramKind, Register::*, Width};
 use crate::case::{fails_with, setup, succeeds};
+use crate::socket::{INET, loopback};
 use crate::sys::{Errno, check as result_of, owned};
 use crate::{CaseResult, Context, Stop, check_eq, code, syscall};
 use std::fs::File;
@@ -86,24 +87,13 @@ pub fn socket_program_decides_about_new_sockets(context: &Context) -> CaseResult
     })
 }
 
-fn address(port: u16) -> libc::sockaddr_in {
-    // SAFETY: an all-zero address is valid.
-    let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-    address.sin_family = libc::AF_INET as u16;
-    address.sin_port = port.to_be();
-    address.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
-    address
-}
-
-const LENGTH: u32 = size_of::<libc::sockaddr_in>() as u32;
-
 /// Connects a datagram socket to a local port; the port it is then connected to.
 fn connected_port(port: u16) -> Result<u16, Errno> {
     let socket = socket(libc::AF_INET, libc::SOCK_DGRAM)?;
-    let (wanted, mut got, mut length) = (address(port), address(0), LENGTH);
+    let (wanted, mut got, mut length) = (loopback(port), loopback(0), INET as u32);
     // SAFETY: addresses and length are ours.
     unsafe {
-        syscall!(libc::SYS_connect, socket.as_raw_fd(), &raw const wanted, LENGTH)?;
+        syscall!(libc::SYS_connect, socket.as_raw_fd(), &raw const wanted, INET)?;
         syscall!(libc::SYS_getpeername, socket.as_raw_fd(), &raw mut got, &raw mut length)?;
     }
     Ok(u16::from_be(got.sin_port))
@@ -157,13 +147,13 @@ fn in_network(body: impl FnOnce() -> CaseResult) -> CaseResult {
 /// Sends a datagram to oneself over IPv4: what send gave, and whether it arrived.
 fn to_oneself() -> Result<(Result<i64, Errno>, bool), Stop> {
     let socket = setup("socket", socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK))?;
-    let (fd, mut own, mut length) = (socket.as_raw_fd(), address(0), LENGTH);
+    let (fd, mut own, mut length) = (socket.as_raw_fd(), loopback(0), INET as u32);
     let mut byte = [0u8];
     // SAFETY: addresses and buffers are ours and as long as said.
     unsafe {
-        setup("bind", syscall!(libc::SYS_bind, fd, &raw const own, LENGTH))?;
+        setup("bind", syscall!(libc::SYS_bind, fd, &raw const own, INET))?;
         setup("getsockname", syscall!(libc::SYS_getsockname, fd, &raw mut own, &raw mut length))?;
-        let sent = syscall!(libc::SYS_sendto, fd, b"x".as_ptr(), 1, 0, &raw const own, LENGTH);
+        let sent = syscall!(libc::SYS_sendto, fd, b"x".as_ptr(), 1, 0, &raw const own, INET);
         let received = syscall!(libc::SYS_recvfrom, fd, byte.as_mut_ptr(), 1, 0, 0, 0);
         Ok((sent, received == Ok(1)))
     }

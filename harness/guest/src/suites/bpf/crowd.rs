@@ -1,13 +1,14 @@
 //! Maps used by many: several threads at once, values per CPU, filters and queues from programs.
 
-use super::support::{accepted, create, returning, run};
+use super::support::{accepted, create, look_up_first, returning, run};
 use crate::bpf::{
     Atomic, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, possible_cpus,
     update,
 };
 use crate::case::{fails_with, setup, succeeds};
+use crate::scheduling::set_affinity;
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, code, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, code};
 use ProgramKind::SocketFilter;
 
 const HASH: MapSpec = MapSpec::new(MapKind::Hash, 4, 8, 300);
@@ -69,8 +70,7 @@ pub fn atomics_hold_against_threads(_: &Context) -> CaseResult {
 pub fn on_cpu(cpu: usize) -> Result<i64, Errno> {
     let mut mask = [0u64; 16];
     mask[cpu / 64] = 1 << (cpu % 64);
-    // SAFETY: the mask is ours and as long as said.
-    unsafe { syscall!(libc::SYS_sched_setaffinity, 0, size_of_val(&mask), mask.as_ptr()) }
+    set_affinity(0, &mask)
 }
 
 /// A program sees the value of the CPU it runs on, and no other.
@@ -99,11 +99,7 @@ pub fn program_changes_its_own_cpus_value(_: &Context) -> CaseResult {
 /// Adds to element 0 and returns what was there.
 fn add(map: &Map, number: i32) -> Vec<Instruction> {
     code![
-        Instruction::store(Width::Word, R10, -4, 0),
-        Instruction::load_map(R1, map),
-        Instruction::mov(R2, R10),
-        Instruction::add(R2, -4),
-        Instruction::call(1),
+        look_up_first(map),
         Instruction::jump(Condition::Ne, R0, 0, 2),
         returning(-1),
         Instruction::mov(R6, R0),

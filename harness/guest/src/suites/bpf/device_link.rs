@@ -1,14 +1,14 @@
 //! Links to a network device (BPF_LINK_CREATE): XDP and tcx programs on the loopback, which let long datagrams pass
 //! and have something to say about short ones.
 
-use super::attach::{REPLACE, identifier, link_update};
+use super::attach::{REPLACE, attached_in_order, identifier, link_update};
 use super::cgroup::program;
 use super::crowd::on_cpu;
-use super::support::{accepted, eventually, returning};
+use super::support::{PATIENCE, accepted, eventually, returning};
 use crate::bpf::{Attributes, Command, Condition, Instruction, ProgramKind, Register::*, Width, information};
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, code, interface, socket, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, code, file, interface, socket};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 const LOOPBACK: u32 = 1;
@@ -47,10 +47,8 @@ impl Wire {
 
     /// The next datagram, which must come.
     pub fn receive(&self) -> Result<Vec<u8>, Stop> {
-        let mut entry = libc::pollfd { fd: self.receiver.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry, ours.
-        let ready = setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, 10_000) })?;
-        check!(ready == 1, "a datagram that no program drops does not arrive");
+        let ready = setup("poll", file::poll(&self.receiver, libc::POLLIN, PATIENCE))?;
+        check!(ready != 0, "a datagram that no program drops does not arrive");
         setup("recv", socket::receive(&self.receiver, 64, 0))
     }
 
@@ -149,11 +147,7 @@ fn classifier(short: i32) -> Result<OwnedFd, Stop> {
 
 /// Identifiers of the programs on the loopback, in their order.
 fn attached() -> Result<Vec<u32>, Stop> {
-    let mut ids = [0u32; 4];
-    let mut query =
-        Attributes::default().u32(0, LOOPBACK).u32(4, TCX_INGRESS).output(16, &mut ids).u32(24, 4);
-    succeeds("BPF_PROG_QUERY of the loopback", query.call(Command::ProgramQuery))?;
-    Ok(ids[..query.get_u32(24) as usize].to_vec())
+    attached_in_order(Attributes::default().u32(0, LOOPBACK), TCX_INGRESS)
 }
 
 /// Programs run in their order until one has an answer: TCX_PASS, TCX_DROP, not TCX_NEXT.

@@ -1,6 +1,6 @@
 //! Spin locks inside map values (bpf-helpers(7), bpf_spin_lock; bpf.h, BPF_F_LOCK).
 
-use super::support::{accepted, create, rejected_with, returning, run};
+use super::support::{accepted, create, look_up_first, rejected_with, returning, run};
 use crate::bpf::{
     Condition, Instruction, Load, Map, MapKind, MapSpec, ProgramKind, Register::*, Types, Width, update,
 };
@@ -8,7 +8,6 @@ use crate::case::{exists, fails_with, succeeds};
 use crate::{CaseResult, Context, Stop, check_eq, code};
 use ProgramKind::{Classifier, SocketFilter};
 
-const LOOKUP: i32 = 1;
 const LOCK: i32 = 93;
 const UNLOCK: i32 = 94;
 const PRINT_RANDOM: i32 = 7;
@@ -31,11 +30,7 @@ fn locked_map(spec: MapSpec) -> Result<Map, Stop> {
 /// R6 and R0 = element 0, which is there; then the body.
 fn with_element(map: &Map, body: Vec<Instruction>) -> Vec<Instruction> {
     code![
-        Instruction::store(Width::Word, R10, -4, 0),
-        Instruction::load_map(R1, map),
-        Instruction::mov(R2, R10),
-        Instruction::add(R2, -4),
-        Instruction::call(LOOKUP),
+        look_up_first(map),
         Instruction::jump(Condition::Ne, R0, 0, 2),
         returning(99),
         Instruction::mov(R6, R0),

@@ -1,14 +1,15 @@
 //! Links to a network namespace (BPF_LINK_CREATE): programs that look up the socket of a packet
 //! (Documentation/bpf/prog_sk_lookup.rst).
 
-use super::attach::{REPLACE, identifier, link, link_update};
+use super::attach::{REPLACE, attached_in_order, identifier, link, link_update};
 use super::cgroup::program;
-use super::support::{accepted, create, eventually, returning};
+use super::support::{accepted, create, eventually, look_up_first, returning};
 use crate::bpf::{
-    Attributes, Command, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width,
+    Attributes, Command, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*,
     information, update,
 };
 use crate::case::{fails_with, setup, succeeds};
+use crate::socket::{INET, loopback};
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check_eq, code, interface, socket};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -19,22 +20,10 @@ const NAMESPACE: &str = "/proc/self/ns/net";
 const DROP: i32 = 0;
 const PASS: i32 = 1;
 
-/// 127.0.0.1; port 0 lets the kernel choose.
-fn loopback(port: u16) -> libc::sockaddr_in {
-    libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: port.to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
-        sin_zero: [0; 8],
-    }
-}
-
-const LENGTH: usize = size_of::<libc::sockaddr_in>();
-
 /// A socket of this kind, bound on the loopback.
 pub fn bound(kind: i32) -> Result<OwnedFd, Stop> {
     let fd = setup("socket", socket::new(libc::AF_INET, kind, 0))?;
-    setup("bind", socket::bind(&fd, &loopback(0), LENGTH))?;
+    setup("bind", socket::bind(&fd, &loopback(0), INET))?;
     Ok(fd)
 }
 
@@ -43,7 +32,7 @@ pub fn port(fd: &OwnedFd) -> Result<u16, Stop> {
 }
 
 pub fn connect(fd: &OwnedFd, port: u16) -> Result<i64, Errno> {
-    socket::connect(fd, &loopback(port), LENGTH)
+    socket::connect(fd, &loopback(port), INET)
 }
 
 /// A port where somebody listens, and one where nobody does.
@@ -90,11 +79,7 @@ fn lookup(code: &[Instruction]) -> Result<OwnedFd, Stop> {
 }
 
 fn queried(namespace: &OwnedFd) -> Result<Vec<u32>, Stop> {
-    let mut ids = [0u32; 4];
-    let mut query =
-        Attributes::default().fd(0, namespace).u32(4, SOCKET_LOOKUP).output(16, &mut ids).u32(24, 4);
-    succeeds("BPF_PROG_QUERY of a network namespace", query.call(Command::ProgramQuery))?;
-    Ok(ids[..query.get_u32(24) as usize].to_vec())
+    attached_in_order(Attributes::default().fd(0, namespace), SOCKET_LOOKUP)
 }
 
 pub fn lookup_program_can_be_changed_and_detached(_: &Context) -> CaseResult {
@@ -136,16 +121,11 @@ pub fn lookup_program_can_be_changed_and_detached(_: &Context) -> CaseResult {
 
 /// Selects the socket in the map, and passes.
 fn selecting(map: &Map) -> Result<OwnedFd, Stop> {
-    const LOOKUP: i32 = 1;
     const RELEASE: i32 = 86;
     const ASSIGN: i32 = 124;
     lookup(&code![
         Instruction::mov(R6, R1),
-        Instruction::store(Width::Word, R10, -4, 0),
-        Instruction::load_map(R1, map),
-        Instruction::mov(R2, R10),
-        Instruction::add(R2, -4),
-        Instruction::call(LOOKUP),
+        look_up_first(map),
         Instruction::jump(Condition::Ne, R0, 0, 2),
         returning(DROP),
         Instruction::mov(R7, R0),

@@ -2,9 +2,10 @@
 
 use super::attach::{identifier, link};
 use super::support::{accepted, returning};
-use super::tracing::{ENABLE, Event, call_parent, control, count, counter, counts, only_here, probe_type};
+use super::tracing::{ENABLE, call_parent, control, count, counter, counts, only_here, probe_type};
 use crate::bpf::{Attributes, Command, Instruction, ProgramKind, Register::*, information};
 use crate::case::{fails_with, succeeds};
+use crate::perf_event::Event;
 use crate::{CaseResult, Context, check_eq, code};
 
 const PERF_EVENT: u32 = 41;
@@ -17,7 +18,7 @@ pub fn probe(_: &Context) -> CaseResult {
     let program = accepted("a kprobe's program", ProgramKind::Kprobe, &code)?;
     let filter = accepted("a filter", ProgramKind::SocketFilter, &returning(0))?;
     let config1 = c"__x64_sys_getppid".as_ptr() as u64;
-    let event = Event { kind: probe_type()?, config: 0, sample_type: 0, config1, config2: 0 };
+    let event = Event { kind: probe_type()?, config1, ..Event::default() };
     let event = succeeds("perf_event_open of a kprobe", event.open(0, -1))?;
     fails_with("BPF_LINK_CREATE with an unknown flag", link(&program, &event, PERF_EVENT, 1), libc::EINVAL)?;
     fails_with("BPF_LINK_CREATE of a filter", link(&filter, &event, PERF_EVENT, 0), libc::EINVAL)?;

@@ -131,10 +131,7 @@ pub fn inode_storage(context: &Context) -> CaseResult {
 
 pub fn task_storage(_: &Context) -> CaseResult {
     let map = shape(MapKind::TaskLocalStorage)?;
-    let pid_file = |pid: i32| {
-        // SAFETY: takes no pointers.
-        setup("pidfd_open", unsafe { syscall!(libc::SYS_pidfd_open, pid, 0) }).map(owned)
-    };
+    let pid_file = |pid: i32| setup("pidfd_open", crate::child::pidfd(pid));
     let own = std::process::id() as i32;
     let (reader, writer) = crate::child::pipe()?;
     let child = crate::child::fork()?;

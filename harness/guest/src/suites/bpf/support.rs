@@ -1,11 +1,14 @@
 //! The words the bpf cases are written in.
 
-use crate::bpf::{Instruction, Load, Map, MapSpec, ProgramKind, Register, Rejection, load, test_run};
+use crate::bpf::{
+    Instruction, Load, Map, MapSpec, ProgramKind, Register, Register::*, Rejection, Width, load, test_run,
+};
 use crate::case::{exists, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Need, Stop};
+use crate::{CaseResult, Context, Need, Stop, code};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 /// The smallest packet that BPF_PROG_TEST_RUN takes: an Ethernet header.
 pub const PACKET: [u8; 14] = [0; 14];
@@ -154,6 +157,21 @@ fn xorshift(state: &mut u64) -> u64 {
     *state ^= *state << 17;
     *state
 }
+
+/// R0 = pointer to element 0 of an array, or null. Takes R1, R2 and the first word of the stack.
+pub fn look_up_first(map: &Map) -> Vec<Instruction> {
+    const LOOKUP: i32 = 1;
+    code![
+        Instruction::store(Width::Word, R10, -4, 0),
+        Instruction::load_map(R1, map),
+        Instruction::mov(R2, R10),
+        Instruction::add(R2, -4),
+        Instruction::call(LOOKUP),
+    ]
+}
+
+/// How long something must be waited for that comes at once on an idle host.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What happens in the background happens soon, not at once.
 pub fn eventually(what: &str, mut body: impl FnMut() -> Result<bool, Stop>) -> CaseResult {

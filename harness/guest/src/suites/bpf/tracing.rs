@@ -1,11 +1,13 @@
 //! Programs on kernel events: a raw tracepoint, a tracepoint, a kprobe and its return.
 
+use super::crowd::on_cpu;
 use super::support::{accepted, create, returning};
 use crate::bpf::{
     Attributes, Command, Condition, Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width,
 };
 use crate::case::{fails_with, setup, succeeds};
-use crate::sys::{Errno, owned};
+use crate::perf_event::Event;
+use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq, code, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -93,47 +95,6 @@ pub fn raw_tracepoint(_: &Context) -> CaseResult {
     Ok(())
 }
 
-/// `struct perf_event_attr`, as much of it as the first version with everything used here has.
-#[derive(Debug)]
-pub struct Event {
-    pub kind: u32,
-    pub config: u64,
-    pub sample_type: u64,
-    pub config1: u64,
-    pub config2: u64,
-}
-
-impl Event {
-    /// For this process on any CPU, or for everybody on CPU 0. Disabled at first.
-    pub fn open(&self, pid: i32, cpu: i32) -> Result<OwnedFd, Errno> {
-        const SIZE: u32 = 112;
-        let attributes: [u64; SIZE as usize / 8] = [
-            u64::from(self.kind) | u64::from(SIZE) << 32,
-            self.config,
-            1, // sample_period
-            self.sample_type,
-            0,
-            1, // disabled
-            1, // wakeup_events
-            self.config1,
-            self.config2,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ];
-        const NO_GROUP: i32 = -1;
-        const CLOSE_ON_EXEC: u64 = 8;
-        // SAFETY: the attributes are as long as they say.
-        unsafe {
-            let attributes = attributes.as_ptr();
-            syscall!(libc::SYS_perf_event_open, attributes, pid, cpu, NO_GROUP, CLOSE_ON_EXEC)
-        }
-        .map(owned)
-    }
-}
-
 pub fn control(event: &OwnedFd, request: u64, argument: i32) -> Result<i64, Errno> {
     // SAFETY: the requests used here take numbers.
     unsafe { syscall!(libc::SYS_ioctl, event.as_raw_fd(), request, argument) }
@@ -177,7 +138,7 @@ pub fn tracepoint(context: &Context) -> CaseResult {
         crate::skip!("no {}: CONFIG_FTRACE_SYSCALLS is not set", path.display());
     };
     let config = text.trim().parse().map_err(|_| Stop::Fail(format!("{}: {text:?}", path.display())))?;
-    let event = Event { kind: PERF_TRACEPOINT, config, sample_type: 0, config1: 0, config2: 0 };
+    let event = Event { kind: PERF_TRACEPOINT, config, ..Event::default() };
     let event = succeeds("perf_event_open of the tracepoint", event.open(0, -1))?;
     let map = counter()?;
     let reading = |offset| code![Instruction::load(Width::Word, R7, R1, offset), only_here(), count(&map)];
@@ -212,16 +173,14 @@ pub fn kprobe(_: &Context) -> CaseResult {
         let map = counter()?;
         let code = code![saw, only_here(), count(&map)];
         let program = accepted("a kprobe's program", ProgramKind::Kprobe, &code)?;
-        let event =
-            Event { kind, config, sample_type: 0, config1: c"__x64_sys_getppid".as_ptr() as u64, config2: 0 };
+        let event = Event { kind, config, config1: c"__x64_sys_getppid".as_ptr() as u64, ..Event::default() };
         let event = succeeds(&format!("perf_event_open of a kprobe at the {name}"), event.open(0, -1))?;
         let point = accepted("a tracepoint's program", ProgramKind::Tracepoint, &returning(0))?;
         let wrong = control(&event, SET_PROGRAM, point.as_raw_fd());
         fails_with("PERF_EVENT_IOC_SET_BPF of a tracepoint's program", wrong, libc::EINVAL)?;
         counts_calls(event, &program, &map, expected)?;
     }
-    let nowhere =
-        Event { kind, config: 0, sample_type: 0, config1: c"no_such_function".as_ptr() as u64, config2: 0 };
+    let nowhere = Event { kind, config1: c"no_such_function".as_ptr() as u64, ..Event::default() };
     fails_with("perf_event_open of a kprobe at no function", nowhere.open(0, -1), libc::ENOENT)
 }
 
@@ -235,8 +194,7 @@ pub fn perf_event_output(_: &Context) -> CaseResult {
         kind: PERF_SOFTWARE,
         config: SOFTWARE_BPF_OUTPUT,
         sample_type: SAMPLE_RAW,
-        config1: 0,
-        config2: 0,
+        ..Event::default()
     };
     let event = succeeds("perf_event_open of PERF_COUNT_SW_BPF_OUTPUT", event.open(-1, 0))?;
     let put = |index: u32, fd: i32| map.update(&index.to_ne_bytes(), &fd.to_ne_bytes(), 0);
@@ -262,7 +220,7 @@ pub fn perf_event_output(_: &Context) -> CaseResult {
             Instruction::exit(),
         ];
         let program = accepted("a program with output", ProgramKind::RawTracepoint, &code)?;
-        on_cpu_0()?;
+        setup("sched_setaffinity", on_cpu(0))?;
         let mut run = Attributes::default().fd(0, &program);
         succeeds("BPF_PROG_TEST_RUN", run.call(Command::TestRun))?;
         Ok::<i32, Stop>(run.get_u32(4).cast_signed())
@@ -280,11 +238,4 @@ pub fn perf_event_output(_: &Context) -> CaseResult {
     fails_with("second deletion", map.delete(&1u32.to_ne_bytes()), libc::ENOENT)?;
     check_eq!(output(1)?, -libc::ENOENT, "bpf_perf_event_output to a place whose event was deleted");
     Ok(())
-}
-
-fn on_cpu_0() -> CaseResult {
-    let mask = [1u64];
-    // SAFETY: the mask is ours and as long as said.
-    let set = unsafe { syscall!(libc::SYS_sched_setaffinity, 0, 8, mask.as_ptr()) };
-    setup("sched_setaffinity", set).map(drop)
 }

@@ -1,6 +1,6 @@
 //! What users without CAP_BPF may not do (Documentation/admin-guide/sysctl/kernel.rst, unprivileged_bpf_disabled).
 
-use super::support::{create, rejected, returning};
+use super::support::{create, look_up_first, rejected, returning};
 use crate::bpf::{
     Alu, Command, Condition, Instruction, Load, MapKind, MapSpec, ProgramKind, Register::*, Width, load,
     next_id, object_by_id,
@@ -80,11 +80,7 @@ pub fn pointers_do_not_leak(_: &Context) -> CaseResult {
         (
             "a pointer stored into a map",
             code![
-                Instruction::store(Width::Word, R10, -4, 0),
-                Instruction::load_map(R1, &map),
-                Instruction::mov(R2, R10),
-                Instruction::add(R2, -4),
-                Instruction::call(1),
+                look_up_first(&map),
                 Instruction::jump(Condition::Eq, R0, 0, 1),
                 Instruction::store(Width::Double, R0, 0, R10),
                 returning(0),

@@ -1,6 +1,6 @@
 //! What the verifier must refuse, and the nearest thing that it must accept.
 
-use super::support::{accepted, create, rejected, rejected_load, rejected_with, returning};
+use super::support::{accepted, create, look_up_first, rejected, rejected_load, rejected_with, returning};
 use crate::bpf::{
     Alu, Condition, Instruction, Load, MapKind, MapSpec, ProgramKind, Register, Register::*, Width, map_flags,
 };
@@ -12,17 +12,6 @@ const LOOKUP: i32 = 1;
 
 /// A map with one value of 16 bytes.
 const SIXTEEN: MapSpec = MapSpec::new(MapKind::Array, 4, 16, 1);
-
-/// R0 = pointer to element 0 or null.
-fn look_up(map: &crate::bpf::Map) -> Vec<Instruction> {
-    code![
-        Instruction::store(Width::Word, R10, -4, 0),
-        Instruction::load_map(R1, map),
-        Instruction::mov(R2, R10),
-        Instruction::add(R2, -4),
-        Instruction::call(LOOKUP),
-    ]
-}
 
 /// Leaves with 0 when the register is 0.
 fn unless_null(register: Register) -> Vec<Instruction> {
@@ -110,7 +99,12 @@ pub fn pointer_arithmetic(_: &Context) -> CaseResult {
 pub fn map_value_bounds(_: &Context) -> CaseResult {
     let map = create(SIXTEEN)?;
     let load = |width, offset| {
-        code![look_up(&map), unless_null(R0), Instruction::load(width, R0, R0, offset), Instruction::exit()]
+        code![
+            look_up_first(&map),
+            unless_null(R0),
+            Instruction::load(width, R0, R0, offset),
+            Instruction::exit()
+        ]
     };
     for (width, offset) in [(Width::Double, 8), (Width::Byte, 15), (Width::Double, 0)] {
         accepted(&format!("load at {offset} of 16"), SocketFilter, &load(width, offset))?;
@@ -128,7 +122,7 @@ pub fn variable_offset_bounds(_: &Context) -> CaseResult {
     let indexed = |guard: Instruction| {
         code![
             Instruction::load(Width::Word, R6, R1, 0),
-            look_up(&map),
+            look_up_first(&map),
             unless_null(R0),
             guard,
             Instruction::goto(2),
@@ -165,7 +159,7 @@ pub fn negative_offsets_are_seen(_: &Context) -> CaseResult {
             Instruction::load(Width::Word, R6, R1, 0),
             Instruction::alu64(Alu::Lsh, R6, 32),
             Instruction::alu64(Alu::Arsh, R6, 32),
-            look_up(&map),
+            look_up_first(&map),
             unless_null(R0),
             Instruction::jump(Condition::SignedLt, R6, 16, 2),
             returning(0),
@@ -193,11 +187,12 @@ pub fn negative_offsets_are_seen(_: &Context) -> CaseResult {
 pub fn null_check_is_required(_: &Context) -> CaseResult {
     // A hash: since 6.14 the verifier knows that a constant index inside an array is always found.
     let map = create(MapSpec { kind: MapKind::Hash, ..SIXTEEN })?;
-    let unchecked = code![look_up(&map), Instruction::load(Width::Byte, R0, R0, 0), Instruction::exit()];
+    let unchecked =
+        code![look_up_first(&map), Instruction::load(Width::Byte, R0, R0, 0), Instruction::exit()];
     let texts = ["map_value_or_null"];
     rejected("a lookup's result used unchecked", SocketFilter, &unchecked, EACCES, &texts)?;
     let inverted = code![
-        look_up(&map),
+        look_up_first(&map),
         Instruction::jump(Condition::Eq, R0, 0, 2),
         returning(0),
         Instruction::load(Width::Byte, R0, R0, 0),
@@ -378,8 +373,9 @@ pub fn packet_bounds(_: &Context) -> CaseResult {
 
 pub fn read_only_map_is_read_only_for_programs(_: &Context) -> CaseResult {
     let map = create(SIXTEEN.flags(map_flags::RDONLY_PROG))?;
-    let store =
-        |map| code![look_up(map), unless_null(R0), Instruction::store(Width::Byte, R0, 0, 1), returning(0)];
+    let store = |map| {
+        code![look_up_first(map), unless_null(R0), Instruction::store(Width::Byte, R0, 0, 1), returning(0)]
+    };
     rejected(
         "a store into a read-only map",
         SocketFilter,
@@ -388,7 +384,12 @@ pub fn read_only_map_is_read_only_for_programs(_: &Context) -> CaseResult {
         &["write into map forbidden"],
     )?;
     let load = |map| {
-        code![look_up(map), unless_null(R0), Instruction::load(Width::Byte, R0, R0, 0), Instruction::exit()]
+        code![
+            look_up_first(map),
+            unless_null(R0),
+            Instruction::load(Width::Byte, R0, R0, 0),
+            Instruction::exit()
+        ]
     };
     accepted("a load from a read-only map", SocketFilter, &load(&map))?;
     let map = create(SIXTEEN.flags(map_flags::WRONLY_PROG))?;

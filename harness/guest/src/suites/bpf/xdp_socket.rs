@@ -3,12 +3,12 @@
 
 use super::cgroup::program;
 use super::device_link::{LONG, Wire, XDP, on_loopback};
-use super::support::create;
+use super::support::{PATIENCE, create};
 use crate::bpf::{Instruction, Map, MapKind, MapSpec, ProgramKind, Register::*, Width, update};
 use crate::case::{fails_with, setup, succeeds};
 use crate::mapping::{Mapping, PAGE};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, code, socket, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, code, file, socket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{Ordering, fence};
 
@@ -94,10 +94,8 @@ impl Taker {
 
     /// The next packet, which must come.
     fn take(&mut self) -> Result<Vec<u8>, Stop> {
-        let mut entry = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry, ours.
-        let ready = setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, 10_000) })?;
-        check!(ready == 1, "no packet comes to an XDP socket that a program chose");
+        let ready = setup("poll", file::poll(&self.socket, libc::POLLIN, PATIENCE))?;
+        check!(ready != 0, "no packet comes to an XDP socket that a program chose");
         fence(Ordering::SeqCst);
         let done = self.received.word(self.received.consumer) as u32;
         // `struct xdp_desc`: address in the memory, length, options.

@@ -2,6 +2,7 @@
 
 use super::group::*;
 use crate::case::{fails_with, setup, succeeds};
+use crate::scheduling::set_affinity;
 use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
 use std::time::{Duration, Instant};
@@ -138,18 +139,26 @@ pub fn idle_group_has_the_least_weight(context: &Context) -> CaseResult {
     group.holds("cpu.weight", "100", "of a group that is idle no more")
 }
 
+/// What two groups use of a second, in microseconds, when each has a member that wants all of it.
+fn used_by_hogs(groups: [&Group; 2]) -> Result<[u64; 2], Stop> {
+    let _hogs = [Member::busy(groups[0])?, Member::busy(groups[1])?];
+    std::thread::sleep(Duration::from_millis(200));
+    let usage = || -> Result<[u64; 2], Stop> {
+        Ok([groups[0].key("cpu.stat", "usage_usec")?, groups[1].key("cpu.stat", "usage_usec")?])
+    };
+    let before = usage()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let after = usage()?;
+    Ok([after[0] - before[0], after[1] - before[1]])
+}
+
 /// Very low priority relative to its peers: judged in virtual time.
 pub fn idle_group_leaves_the_cpu_to_its_peers(context: &Context) -> CaseResult {
     let group = Group::with(context, &["cpu"])?;
     let (idle, busy) = (group.child("idle")?, group.child("busy")?);
     group.set("cgroup.subtree_control", "+cpu")?;
     idle.set("cpu.idle", "1")?;
-    let _hogs = (Member::busy(&idle)?, Member::busy(&busy)?);
-    std::thread::sleep(Duration::from_millis(200));
-    let usage = |group: &Group| group.key("cpu.stat", "usage_usec");
-    let before = (usage(&idle)?, usage(&busy)?);
-    std::thread::sleep(Duration::from_secs(1));
-    let (idle, busy) = (usage(&idle)? - before.0, usage(&busy)? - before.1);
+    let [idle, busy] = used_by_hogs([&idle, &busy])?;
     check!(idle * 10 < busy, "time of an idle group beside a busy one: {idle} of {} µs", idle + busy);
     Ok(())
 }
@@ -160,13 +169,8 @@ pub fn weights_share_the_cpu(context: &Context) -> CaseResult {
     let (light, heavy) = (group.child("light")?, group.child("heavy")?);
     group.set("cgroup.subtree_control", "+cpu")?;
     heavy.set("cpu.weight", "300")?;
-    let _hogs = (Member::busy(&light)?, Member::busy(&heavy)?);
-    std::thread::sleep(Duration::from_millis(200));
-    let usage = |group: &Group| group.key("cpu.stat", "usage_usec");
-    let before = (usage(&light)?, usage(&heavy)?);
-    std::thread::sleep(Duration::from_secs(1));
-    let (light, heavy) = ((usage(&light)? - before.0) as f64, (usage(&heavy)? - before.1) as f64);
-    let ratio = heavy / light;
+    let [light, heavy] = used_by_hogs([&light, &heavy])?;
+    let ratio = heavy as f64 / light as f64;
     check!((2.4..3.6).contains(&ratio), "time of weight 300 over time of weight 100: {ratio:.2}");
     Ok(())
 }
@@ -193,11 +197,6 @@ pub fn affinity(pid: i32) -> Result<u64, Stop> {
         syscall!(libc::SYS_sched_getaffinity, pid, size_of_val(&mask), mask.as_mut_ptr())
     })?;
     Ok(mask[0])
-}
-
-fn pin(pid: i32, mask: u64) -> Result<i64, Errno> {
-    // SAFETY: the kernel only reads the mask.
-    unsafe { syscall!(libc::SYS_sched_setaffinity, pid, 8, &raw const mask) }
 }
 
 pub fn cpuset_of_nothing_is_the_parents(context: &Context) -> CaseResult {
@@ -228,8 +227,8 @@ pub fn cpuset_confines_its_processes(context: &Context) -> CaseResult {
     inner.holds("cpuset.cpus.effective", "1", "of a child of a confined group")?;
     let member = Member::idle(&inner)?;
     check_eq!(affinity(member.pid)?, 0b10, "affinity of a process that moved into the set of CPU 1");
-    fails_with("sched_setaffinity to CPU 0 alone", pin(member.pid, 0b01), libc::EINVAL)?;
-    succeeds("sched_setaffinity to both CPUs", pin(member.pid, 0b11))?;
+    fails_with("sched_setaffinity to CPU 0 alone", set_affinity(member.pid, &[0b01]), libc::EINVAL)?;
+    succeeds("sched_setaffinity to both CPUs", set_affinity(member.pid, &[0b11]))?;
     check_eq!(affinity(member.pid)?, 0b10, "affinity after both CPUs were asked for");
     // Who is inside follows the set. A child cannot get more than its parent.
     group.set("cpuset.cpus", "0")?;

@@ -2,10 +2,10 @@
 
 use crate::case::{CaseResult, Stop, setup, succeeds};
 use crate::child::{self, Ending, needs_root};
-use crate::sys::{Errno, check as result_of, owned, read_all};
-use crate::{Context, check_eq, mounts, skip, syscall};
+use crate::sys::{Errno, check as result_of, read_all};
+use crate::{Context, check_eq, file, mounts, skip};
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -187,12 +187,7 @@ pub struct Member {
 impl Member {
     /// A child that only waits.
     pub fn idle(group: &Group) -> Result<Member, Stop> {
-        Member::doing(group, || {
-            loop {
-                // SAFETY: takes no pointers.
-                unsafe { libc::pause() };
-            }
-        })
+        Member::doing(group, || child::pause())
     }
 
     /// A child that computes and never stops.
@@ -232,11 +227,8 @@ impl Member {
 
     /// Waits for its end; a member that lives on fails the case.
     pub fn ending(mut self) -> Result<Ending, Stop> {
-        let descriptor = setup("pidfd_open", pidfd(self.pid))?;
-        let mut entry = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry, ours.
-        setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, PATIENCE.as_millis()) })?;
-        if entry.revents == 0 {
+        let descriptor = setup("pidfd_open", child::pidfd(self.pid))?;
+        if setup("poll", file::poll(&descriptor, libc::POLLIN, PATIENCE))? == 0 {
             return Err(Stop::Fail("a process that must end lives on".into()));
         }
         self.ended = true;
@@ -262,12 +254,6 @@ impl Drop for Member {
             }
         }
     }
-}
-
-/// pidfd_open(2).
-pub fn pidfd(pid: i32) -> Result<OwnedFd, Errno> {
-    // SAFETY: takes no pointers.
-    unsafe { syscall!(libc::SYS_pidfd_open, pid, 0) }.map(owned)
 }
 
 /// Touches this much fresh memory, page by page, and keeps it.

@@ -145,10 +145,7 @@ pub fn kill_reaches_the_whole_subtree_and_nobody_else(context: &Context) -> Case
     let ignoring = Member::doing(&group, || {
         // SAFETY: no handler, only a disposition.
         unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        child::pause()
     })?;
     let (deep, stranger) = (Member::idle(&inner)?, Member::idle(&beside)?);
     let unkilled = group.try_read("cgroup.kill");
@@ -185,10 +182,7 @@ fn born_in(directory: i32) -> Result<i32, Errno> {
     // SAFETY: like fork(2); the child makes only plain calls.
     let pid = unsafe { syscall!(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) }?;
     if pid == 0 {
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        child::pause()
     }
     Ok(pid as i32)
 }

@@ -14,10 +14,7 @@ const KILLED: Ending = Ending::Killed(libc::SIGKILL);
 fn hoarder(group: &Group, bytes: usize) -> Result<Member, crate::Stop> {
     Member::doing(group, || {
         fill_memory(bytes);
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        child::pause()
     })
 }
 

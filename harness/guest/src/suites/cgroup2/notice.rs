@@ -5,9 +5,8 @@ use super::tree::Watch;
 use crate::case::{fails_with, setup};
 use crate::child::{self, Ending};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, file, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, file};
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// Waits for changes of a file in both ways.
@@ -34,10 +33,7 @@ impl Listener {
     }
 
     pub fn polls(&self, time: Duration) -> Result<bool, Stop> {
-        let mut entry = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
-        // SAFETY: one entry, ours.
-        setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, time.as_millis()) })?;
-        Ok(entry.revents & libc::POLLPRI != 0)
+        Ok(setup("poll", file::poll(&self.file, libc::POLLPRI, time))? & libc::POLLPRI != 0)
     }
 
     /// A change must come, or have come, and be told either way.

@@ -48,10 +48,7 @@ impl Born {
     fn waiting() -> Result<Born, crate::Stop> {
         let pid = child::fork()?;
         if pid == 0 {
-            loop {
-                // SAFETY: takes no pointers.
-                unsafe { libc::pause() };
-            }
+            child::pause()
         }
         Ok(Born(pid))
     }

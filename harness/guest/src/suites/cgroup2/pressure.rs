@@ -3,9 +3,9 @@
 use super::group::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, file, scheduling, skip, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, file, scheduling, skip};
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
@@ -85,12 +85,7 @@ fn open(group: &Group, name: &str) -> Result<OwnedFd, Stop> {
 pub fn trigger_wakes_whoever_waits_for_pressure(context: &Context) -> CaseResult {
     let group = group(context)?;
     let trigger = open(&group, "cpu.pressure")?;
-    let wakes = |time: Duration| {
-        let mut entry = libc::pollfd { fd: trigger.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
-        // SAFETY: one entry, ours.
-        let polled = unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, time.as_millis()) };
-        setup("poll", polled).map(|_| entry.revents)
-    };
+    let wakes = |time: Duration| setup("poll", file::poll(&trigger, libc::POLLPRI, time));
     succeeds("a trigger", file::write(&trigger, b"some 1000 500000\0"))?;
     let second = file::write(&trigger, b"some 2000 500000\0");
     fails_with("a second trigger on one descriptor", second, libc::EBUSY)?;

@@ -21,10 +21,7 @@ fn reader(group: &Group, part: usize) -> Result<Member, Stop> {
             (0..PART / MIB).all(|piece| read(piece).is_ok_and(|bytes| bytes.len() == MIB))
         });
         shared.word(0).open(if whole { 1 } else { 2 });
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        crate::child::pause()
     })?;
     shared.word(0).wait_while(0);
     match shared.word(0).get() {

@@ -4,7 +4,7 @@ use super::group::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::child;
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, file, syscall};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
@@ -100,10 +100,7 @@ pub fn process_is_in_one_group_and_so_are_its_children(context: &Context) -> Cas
     let (first, second) = (root.child("first")?, root.child("second")?);
     let member = Member::doing(&first, || {
         let _ = child::fork();
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        child::pause()
     })?;
     let deadline = std::time::Instant::now() + PATIENCE;
     while first.processes()?.len() < 2 && std::time::Instant::now() < deadline {
@@ -228,17 +225,14 @@ impl Watch {
 
     /// Whether the file was modified within a while; takes every note there is.
     pub fn fires(&self) -> Result<bool, Stop> {
-        let mut entry = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let mut bytes = [0u8; 4096];
-        // SAFETY: one entry and one buffer, both ours.
-        unsafe {
-            setup("poll", syscall!(libc::SYS_poll, &raw mut entry, 1, PATIENCE.as_millis()))?;
-            if entry.revents != 0 {
-                let fd = self.0.as_raw_fd();
-                setup("read", syscall!(libc::SYS_read, fd, bytes.as_mut_ptr(), bytes.len()))?;
-            }
+        let fires = setup("poll", file::poll(&self.0, libc::POLLIN, PATIENCE))? != 0;
+        if fires {
+            let mut bytes = [0u8; 4096];
+            let (fd, address) = (self.0.as_raw_fd(), bytes.as_mut_ptr());
+            // SAFETY: the buffer is ours.
+            setup("read", unsafe { syscall!(libc::SYS_read, fd, address, bytes.len()) })?;
         }
-        Ok(entry.revents != 0)
+        Ok(fires)
     }
 }
 

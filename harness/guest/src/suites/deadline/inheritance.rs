@@ -3,6 +3,7 @@
 use super::support::{Attributes, MILLISECOND, RESET_ON_FORK, SCHED_DEADLINE, Sleeper};
 use crate::case::{exists, fails_with, setup, succeeds};
 use crate::child::{isolated, unprivileged};
+use crate::scheduling::set_affinity;
 use crate::sys::{Errno, check as result_of};
 use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
 
@@ -61,11 +62,6 @@ pub fn reset_on_fork(_: &Context) -> CaseResult {
         check_eq!(own.policy, SCHED_DEADLINE, "policy of the parent");
         Ok(())
     })
-}
-
-fn set_affinity(process: i32, mask: &[u64]) -> Result<i64, Errno> {
-    // SAFETY: the mask is ours and as long as said.
-    unsafe { syscall!(libc::SYS_sched_setaffinity, process, size_of_val(mask), mask.as_ptr()) }
 }
 
 pub fn restricted_affinity(_: &Context) -> CaseResult {

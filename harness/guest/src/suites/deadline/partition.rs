@@ -4,10 +4,10 @@
 use super::support::{Attributes, MILLISECOND, Sleeper};
 use crate::case::{CaseResult, Stop, exists, fails_with, setup, succeeds};
 use crate::child::isolated;
-use crate::scheduling::{Shared, sleep};
+use crate::scheduling::{Shared, set_affinity, sleep};
 use crate::suites::cgroup2::group::{Group, Member, PATIENCE};
 use crate::sys::Errno;
-use crate::{Context, check, check_eq, syscall};
+use crate::{Context, check, check_eq};
 use std::time::Instant;
 
 const PERIOD: u64 = 100 * MILLISECOND;
@@ -43,24 +43,22 @@ fn become_deadline(attributes: &Attributes) -> Result<i64, Errno> {
     }
 }
 
-fn pin(mask: u64) -> Result<i64, Errno> {
-    // SAFETY: the kernel only reads the mask.
-    unsafe { syscall!(libc::SYS_sched_setaffinity, 0, 8, &raw const mask) }
-}
-
 /// One CPU is not enough where there are two, and is where it is all of a partition.
 pub fn task_may_be_confined_to_a_partition(context: &Context) -> CaseResult {
     exists("sched_getattr", Attributes::get(0))?.ok();
     task(|| {
-        setup("sched_setaffinity", pin(0b10))?;
+        setup("sched_setaffinity", set_affinity(0, &[0b10]))?;
         fails_with("SCHED_DEADLINE on one of two CPUs", HALF.set(0), libc::EPERM)
     })?;
     let group = second_cpu(context)?;
     task(|| {
         setup("move of oneself", group.join(0))?;
         succeeds("SCHED_DEADLINE in a partition of one CPU", become_deadline(&HALF))?;
-        succeeds("sched_setaffinity to the CPU of the partition", pin(0b10))?;
-        check!(pin(0b01).is_err(), "a deadline task leaves its partition by sched_setaffinity");
+        succeeds("sched_setaffinity to the CPU of the partition", set_affinity(0, &[0b10]))?;
+        check!(
+            set_affinity(0, &[0b01]).is_err(),
+            "a deadline task leaves its partition by sched_setaffinity"
+        );
         Ok(())
     })?;
     task(|| succeeds("SCHED_DEADLINE on what is left beside a partition", become_deadline(&HALF)).map(drop))
@@ -101,10 +99,7 @@ fn member_with(group: &Group, attributes: &Attributes) -> Result<Member, Stop> {
     let member = Member::doing(group, || {
         let admitted = become_deadline(attributes).is_ok();
         shared.word(0).open(if admitted { 1 } else { 2 });
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        crate::child::pause()
     })?;
     shared.word(0).wait_while(0);
     check_eq!(shared.word(0).get(), 1, "a task of six tenths in the partition: 1 is admitted");

@@ -85,10 +85,7 @@ impl Sleeper {
     pub fn new() -> Result<Sleeper, Stop> {
         // SAFETY: the child does nothing but wait for a signal.
         match unsafe { libc::fork() } {
-            0 => loop {
-                // SAFETY: no arguments.
-                unsafe { libc::pause() };
-            },
+            0 => crate::child::pause(),
             process => setup("fork", result_of(process.into())).map(|_| Sleeper { process }),
         }
     }

@@ -4,8 +4,8 @@ use super::device::*;
 use super::nodes::capability;
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::{Errno, owned};
-use crate::{CaseResult, Context, Stop, check, check_eq, syscall};
-use std::os::fd::{AsRawFd, OwnedFd};
+use crate::{CaseResult, Context, Stop, check, check_eq, file};
+use std::os::fd::OwnedFd;
 
 const ATTACH: u32 = 0xc010_6441;
 const SIGNAL: u32 = 0x4008_6442;
@@ -30,10 +30,8 @@ fn signal(fd: &OwnedFd, fence: u32) -> Result<i64, Errno> {
 
 /// Whether poll(2) says that these events are there, now.
 fn ready(fd: &OwnedFd, events: i16) -> Result<bool, Stop> {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
-    // SAFETY: one structure of ours.
-    let count = unsafe { syscall!(libc::SYS_poll, &raw mut poll, 1, 0) };
-    Ok(setup("poll", count)? == 1 && poll.revents & events == events)
+    let there = setup("poll", file::poll(fd, events, std::time::Duration::ZERO))?;
+    Ok(there & events == events)
 }
 
 /// A render node with a buffer, and its dma-buf.

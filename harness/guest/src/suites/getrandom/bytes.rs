@@ -3,8 +3,9 @@
 use super::calls::{draw, getrandom};
 use crate::case::{exists, setup, succeeds};
 use crate::mapping::Mapping;
+use crate::scheduling::set_affinity;
 use crate::sys::{Errno, read_all};
-use crate::{CaseResult, Context, Stop, check, check_eq, child, syscall};
+use crate::{CaseResult, Context, Stop, check, check_eq, child};
 use std::collections::BTreeSet;
 
 pub fn fills_the_whole_buffer(_: &Context) -> CaseResult {
@@ -123,10 +124,7 @@ pub fn cpus_draw_different_bytes(_: &Context) -> CaseResult {
     for _ in 0..16 {
         for cpu in 0..2u64 {
             let mask: u64 = 1 << cpu;
-            // SAFETY: the mask is ours and eight bytes long.
-            let moved =
-                unsafe { syscall!(libc::SYS_sched_setaffinity, 0, size_of::<u64>(), &raw const mask) };
-            match moved {
+            match set_affinity(0, &[mask]) {
                 Err(Errno(libc::EINVAL)) => {
                     return Err(Stop::Skip(format!("missing hardware: CPU {cpu}, or it may not be used")));
                 }

@@ -6,7 +6,8 @@ use crate::bpf::{Instruction, Load, ProgramKind, Register, load as load_program}
 use crate::case::{fails_with, setup, succeeds};
 use crate::child::{self, needs_root};
 use crate::module::{self, Donor, Module};
-use crate::sys::{Errno, owned};
+use crate::perf_event::Event;
+use crate::sys::Errno;
 use crate::{CaseResult, Context, Stop, check, check_eq, code, file, skip, syscall};
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -161,40 +162,21 @@ pub fn lockdown_confidentiality_hides_memory_from_bpf(_: &Context) -> CaseResult
     Ok(())
 }
 
-/// `struct perf_event_attr` as of 4.1; words of eight bytes.
-fn perf_event(words: &[(usize, u64)], process: i32, cpu: i32) -> Result<(), Errno> {
-    const SIZE: u64 = 112;
-    const DISABLED: u64 = 1;
-    let mut attributes = [0u64; SIZE as usize / 8];
-    attributes[5] = DISABLED;
-    for (word, value) in words {
-        attributes[*word] |= value;
-    }
-    attributes[0] |= SIZE << 32;
-    const NO_GROUP: i32 = -1;
-    const CLOSE_ON_EXEC: u64 = 8;
-    // SAFETY: the attributes are as long as they say, and what they point to lives through the call.
-    unsafe {
-        let attributes = attributes.as_ptr();
-        syscall!(libc::SYS_perf_event_open, attributes, process, cpu, NO_GROUP, CLOSE_ON_EXEC)
-    }
-    .map(|event| drop(owned(event)))
-}
-
 pub fn lockdown_confidentiality_sets_no_probe(_: &Context) -> CaseResult {
     let Ok(kind) = number("/sys/bus/event_source/devices/kprobe/type") else {
         skip!("missing config symbol: CONFIG_KPROBE_EVENTS");
     };
-    // The function's name in config1, the offset in config2.
-    let probe = || perf_event(&[(0, kind), (7, c"do_exit".as_ptr() as u64)], -1, 0);
-    ends_with("confidentiality", "a kernel probe", probe)
+    // The function's name, and the offset in config2.
+    let config1 = c"do_exit".as_ptr() as u64;
+    let probe = Event { kind: kind as u32, config1, ..Event::default() };
+    ends_with("confidentiality", "a kernel probe", || probe.open(-1, 0).map(drop))
 }
 
 pub fn lockdown_confidentiality_shows_no_registers(_: &Context) -> CaseResult {
-    const SOFTWARE: u64 = 1;
-    const PERIOD: u64 = 1_000_000;
+    const SOFTWARE: u32 = 1;
     const SAMPLE_REGISTERS: u64 = 1 << 18;
     const INSTRUCTION_POINTER: u64 = 1 << 8;
-    let words = [(0, SOFTWARE), (2, PERIOD), (3, SAMPLE_REGISTERS), (12, INSTRUCTION_POINTER)];
-    ends_with("confidentiality", "sampling of registers", || perf_event(&words, 0, -1))
+    let (sample_type, registers) = (SAMPLE_REGISTERS, INSTRUCTION_POINTER);
+    let clock = Event { kind: SOFTWARE, sample_type, registers, ..Event::default() };
+    ends_with("confidentiality", "sampling of registers", || clock.open(0, -1).map(drop))
 }

@@ -102,10 +102,7 @@ fn tracing(consents: bool) -> Result<[Result<(), Errno>; 2], Stop> {
             }
             child::write_all(&writer, &[u8::from(ready)]);
             drop(writer);
-            loop {
-                // SAFETY: takes no pointers.
-                unsafe { libc::pause() };
-            }
+            child::pause()
         }
         drop(writer);
         let target = Target(pid);
@@ -165,10 +162,7 @@ pub fn yama_bounds_who_traces_whom(_: &Context) -> CaseResult {
     // Scope 3 is for everybody and for good.
     let own = child::fork()?;
     if own == 0 {
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        child::pause()
     }
     let target = Target(own);
     fails_with("ptrace by root in scope 3", attach(target.0), libc::EPERM)?;

@@ -4,10 +4,11 @@ use super::support::{
     NO_FILE, NO_INITRAMFS, ON_CRASH, UNLOAD, available, file, has_crash_memory, image, is_loaded, load,
     load_alone, open, unload,
 };
-use crate::case::{fails_with, setup, succeeds};
-use crate::child::{NOBODY, isolated, unprivileged};
+use crate::case::{fails_with, succeeds};
+use crate::child::{become_nobody_with, isolated, keep_capabilities, permitted_capabilities, unprivileged};
 use crate::{CaseResult, Context, Stop, check, check_eq, skip, syscall};
 use libc::{EADDRNOTAVAIL, EPERM};
+use std::fs::File;
 use std::os::fd::AsRawFd;
 
 pub fn unprivileged_user(_: &Context) -> CaseResult {
@@ -46,14 +47,20 @@ pub fn disabled_for_good(context: &Context) -> CaseResult {
     fails_with("load after that", load_alone(&kernel, b"\0"), EPERM)
 }
 
-pub fn load_limit(context: &Context) -> CaseResult {
-    const KNOB: &str = "/proc/sys/kernel/kexec_load_limit_reboot";
+/// A kernel to load, where two loads are left by this knob, which nobody has set before.
+fn limited_to_two(knob: &str, context: &Context) -> Result<File, Stop> {
     available()?;
-    if read(KNOB)? != "-1" {
-        skip!("by design: {KNOB} is set already");
+    if read(knob)? != "-1" {
+        skip!("by design: {knob} is set already");
     }
     let kernel = open(&context.file("kernel"))?;
-    write(KNOB, "2")?;
+    write(knob, "2")?;
+    Ok(kernel)
+}
+
+pub fn load_limit(context: &Context) -> CaseResult {
+    const KNOB: &str = "/proc/sys/kernel/kexec_load_limit_reboot";
+    let kernel = limited_to_two(KNOB, context)?;
     for left in ["1", "0"] {
         succeeds("load within the limit", load_alone(&kernel, b"\0"))?;
         check_eq!(read(KNOB)?, left, "{KNOB} after a load");
@@ -68,14 +75,9 @@ pub fn load_limit(context: &Context) -> CaseResult {
 /// Counts the calls for a crash kernel, also those that fail because no memory is reserved for one, and no others.
 pub fn crash_load_limit(context: &Context) -> CaseResult {
     const KNOB: &str = "/proc/sys/kernel/kexec_load_limit_panic";
-    available()?;
-    if read(KNOB)? != "-1" {
-        skip!("by design: {KNOB} is set already");
-    }
-    let kernel = open(&context.file("kernel"))?;
+    let kernel = limited_to_two(KNOB, context)?;
     let load_crash = || load(kernel.as_raw_fd(), NO_FILE, b"\0", NO_INITRAMFS | ON_CRASH);
     let has_memory = has_crash_memory()?;
-    write(KNOB, "2")?;
     for left in ["1", "0"] {
         match has_memory {
             true => succeeds("load of a crash kernel within the limit", load_crash()).map(drop)?,
@@ -93,40 +95,19 @@ pub fn crash_load_limit(context: &Context) -> CaseResult {
 }
 
 /// CAP_SYS_BOOT
-const SYS_BOOT: u32 = 22;
-
-/// Changes the effective and permitted capabilities of this process; all are below 64.
-fn change_capabilities(change: impl Fn(u64) -> u64) -> CaseResult {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header = [VERSION_3, 0];
-    // Effective, permitted and inheritable, low halves and then high ones.
-    let mut sets = [0u32; 6];
-    // SAFETY: header and sets are as long as version 3 says.
-    setup("capget", unsafe { syscall!(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;
-    for set in [0, 1] {
-        let changed = change(u64::from(sets[set]) | u64::from(sets[set + 3]) << 32);
-        (sets[set], sets[set + 3]) = (changed as u32, (changed >> 32) as u32);
-    }
-    // SAFETY: as above.
-    setup("capset", unsafe { syscall!(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) }).map(drop)
-}
+const SYS_BOOT: u64 = 1 << 22;
 
 /// It is the capability that counts, not the user.
 pub fn capability_decides(context: &Context) -> CaseResult {
     available()?;
     let kernel = open(&context.file("kernel"))?;
     isolated(|| {
-        change_capabilities(|all| all & !(1 << SYS_BOOT))?;
+        keep_capabilities(permitted_capabilities()? & !SYS_BOOT)?;
         fails_with("load by root without CAP_SYS_BOOT", load_alone(&kernel, b"\0"), EPERM)?;
         fails_with("unload by root without CAP_SYS_BOOT", unload(0), EPERM)
     })?;
     isolated(|| {
-        // SAFETY: no pointers.
-        unsafe {
-            setup("prctl(PR_SET_KEEPCAPS)", syscall!(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1))?;
-            setup("setresuid", syscall!(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY))?;
-        }
-        change_capabilities(|_| 1 << SYS_BOOT)?;
+        become_nobody_with(SYS_BOOT)?;
         succeeds("load by nobody with CAP_SYS_BOOT", load_alone(&kernel, b"\0"))?;
         succeeds("unload by nobody with CAP_SYS_BOOT", unload(0)).map(drop)
     })

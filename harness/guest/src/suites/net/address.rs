@@ -3,7 +3,7 @@
 use crate::case::{CaseResult, Stop, setup};
 use crate::child::{isolated, needs_root};
 use crate::sys::Errno;
-use crate::{interface, socket, syscall};
+use crate::{file, interface, socket, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -12,21 +12,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long what must not happen is waited for.
 pub const GLANCE: Duration = Duration::from_millis(50);
 
-pub const INET: usize = size_of::<libc::sockaddr_in>();
-
-/// 127.0.0.1 with this port; 0 lets the kernel choose.
-pub fn loopback(port: u16) -> libc::sockaddr_in {
-    address([127, 0, 0, 1], port)
-}
-
-pub fn address(ip: [u8; 4], port: u16) -> libc::sockaddr_in {
-    libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: port.to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(ip) },
-        sin_zero: [0; 8],
-    }
-}
+pub use socket::{INET, address, loopback};
 
 /// The port of a bound socket.
 pub fn port(fd: &OwnedFd) -> Result<u16, Stop> {
@@ -90,10 +76,7 @@ pub fn connected() -> Result<(OwnedFd, OwnedFd), Stop> {
 
 /// poll(2): which of these events come within a time.
 pub fn events(fd: &impl AsRawFd, events: i16, time: Duration) -> Result<i16, Stop> {
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
-    // SAFETY: one entry, ours.
-    setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, time.as_millis()) })?;
-    Ok(entry.revents)
+    setup("poll", file::poll(fd, events, time))
 }
 
 /// Reads until so many bytes are there.

@@ -139,12 +139,7 @@ fn port_of(fd: &std::os::fd::OwnedFd) -> Result<u16, crate::Stop> {
 }
 
 fn port_of_peer(fd: &std::os::fd::OwnedFd) -> Result<u16, crate::Stop> {
-    let (mut name, mut length) = (loopback(0), INET as u32);
-    // SAFETY: both are ours; the kernel writes at most as much as said.
-    setup("getpeername", unsafe {
-        syscall!(libc::SYS_getpeername, fd.as_raw_fd(), &raw mut name, &raw mut length)
-    })?;
-    Ok(u16::from_be(name.sin_port))
+    Ok(u16::from_be(setup("getpeername", socket::peer(fd, loopback(0)))?.sin_port))
 }
 
 pub fn shutdown_closes_one_direction(_: &Context) -> CaseResult {

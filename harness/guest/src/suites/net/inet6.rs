@@ -3,9 +3,9 @@
 use super::address::*;
 use crate::case::{fails_with, setup, succeeds};
 use crate::sys::Errno;
-use crate::{CaseResult, Context, Stop, check_eq, skip, socket, syscall};
+use crate::{CaseResult, Context, Stop, check_eq, skip, socket};
 use std::net::Ipv6Addr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 const INET6: usize = size_of::<libc::sockaddr_in6>();
 
@@ -39,11 +39,7 @@ fn bound6(kind: i32, ip: Ipv6Addr, is_dual: bool) -> Result<(OwnedFd, u16), Stop
 
 /// Who is at the other end.
 fn peer(fd: &OwnedFd) -> Result<Ipv6Addr, Stop> {
-    let mut address = address6(Ipv6Addr::UNSPECIFIED, 0);
-    let mut length = INET6 as u32;
-    // SAFETY: both are ours; the kernel writes at most as much as said.
-    let asked = unsafe { syscall!(libc::SYS_getpeername, fd.as_raw_fd(), &raw mut address, &raw mut length) };
-    setup("getpeername", asked)?;
+    let address = setup("getpeername", socket::peer(fd, address6(Ipv6Addr::UNSPECIFIED, 0)))?;
     Ok(Ipv6Addr::from(address.sin6_addr.s6_addr))
 }
 

@@ -30,10 +30,7 @@ fn peer(
         setup("connect", socket::connect(&client, &address, length))?;
         after(&client)?;
         setup("send", socket::send(&client, b"x", 0))?;
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        crate::child::pause()
     })?;
     let server = setup("accept", socket::accept(&listener, libc::SOCK_CLOEXEC))?;
     receive_exactly(&server, 1)?;
@@ -112,10 +109,7 @@ pub fn sender_is_told_as_a_descriptor_to_whom_asked(_: &Context) -> CaseResult {
     check_eq!(socket::get(&there, libc::SOL_SOCKET, SO_PASSPIDFD, 0i32), Ok(1), "SO_PASSPIDFD read back");
     let task = Task::start(|| {
         setup("send", socket::send(&here, b"m", 0))?;
-        loop {
-            // SAFETY: takes no pointers.
-            unsafe { libc::pause() };
-        }
+        crate::child::pause()
     })?;
     let control = receive()?.control;
     let [message] = &control[..] else {

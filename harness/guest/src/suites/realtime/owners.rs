@@ -2,8 +2,10 @@
 
 use super::rules::sleeper;
 use crate::case::{CaseResult, Stop, fails_with, setup, succeeds};
-use crate::child::{self, NOBODY, isolated, keep_capabilities};
-use crate::scheduling::{Task, policy, priority, set_policy, set_priority};
+use crate::child::{
+    self, become_nobody_with, become_user, isolated, keep_capabilities, permitted_capabilities,
+};
+use crate::scheduling::{Task, policy, priority, set_affinity, set_policy, set_priority};
 use crate::sys::Errno;
 use crate::{Context, check_eq, syscall};
 use libc::{EPERM, SCHED_BATCH, SCHED_FIFO, SCHED_OTHER};
@@ -14,26 +16,15 @@ const OTHER: u32 = 1002;
 /// Real and effective user.
 type User = (u32, u32);
 
-type Call = fn(i32) -> Result<i64, Errno>;
+const ANY_CPU: [u64; 16] = [u64::MAX; 16];
 
-/// Becomes this user for good, without groups and capabilities.
-fn become_user((real, effective): User) -> CaseResult {
-    // SAFETY: no pointers but a null list of length zero.
-    unsafe {
-        setup("setgroups", syscall!(libc::SYS_setgroups, 0, 0))?;
-        setup("setresgid", syscall!(libc::SYS_setresgid, effective, effective, effective))?;
-        setup("setresuid", syscall!(libc::SYS_setresuid, real, effective, effective)).map(drop)
-    }
-}
+type Call = fn(i32) -> Result<i64, Errno>;
 
 /// A process of this user. That it has no capability matters: those of a process protect it, too.
 fn process_of(user: User) -> Result<Task, Stop> {
     let task = Task::start(|| {
-        become_user(user)?;
-        loop {
-            // SAFETY: no arguments.
-            unsafe { libc::pause() };
-        }
+        become_user(user.0, user.1)?;
+        child::pause()
     })?;
     task.until_asleep()?;
     Ok(task)
@@ -47,12 +38,6 @@ fn set_nice(process: i32, nice: i32) -> Result<i64, Errno> {
 fn nice(process: i32) -> Result<i64, Errno> {
     // SAFETY: no pointers. The raw call tells 20 less the nice value.
     unsafe { syscall!(libc::SYS_getpriority, libc::PRIO_PROCESS, process) }.map(|value| 20 - value)
-}
-
-fn set_affinity(process: i32) -> Result<i64, Errno> {
-    let all = [u64::MAX; 16];
-    // SAFETY: the mask is ours and as long as said.
-    unsafe { syscall!(libc::SYS_sched_setaffinity, process, size_of_val(&all), all.as_ptr()) }
 }
 
 /// The caller's effective user must be the real or the effective one of the process. Nothing that is asked for here
@@ -72,7 +57,7 @@ fn owner_is_asked_for(name: &str, call: Call) -> CaseResult {
         let task = process_of(owner)?;
         let what = format!("{name} by {caller:?} for a process of {owner:?} (real, effective user)");
         isolated(|| {
-            become_user(caller)?;
+            become_user(caller.0, caller.1)?;
             match is_allowed {
                 true => succeeds(&what, call(task.process)).map(drop),
                 false => fails_with(&what, call(task.process), EPERM),
@@ -92,7 +77,7 @@ pub fn policy_is_changed_by_its_owner_only(_: &Context) -> CaseResult {
 }
 
 pub fn affinity_is_changed_by_its_owner_only(_: &Context) -> CaseResult {
-    owner_is_asked_for("sched_setaffinity", set_affinity)
+    owner_is_asked_for("sched_setaffinity", |process| set_affinity(process, &ANY_CPU))
 }
 
 pub fn nice_value_is_changed_by_its_owner_only(_: &Context) -> CaseResult {
@@ -105,7 +90,7 @@ pub fn capability_decides_over_everybody(_: &Context) -> CaseResult {
     let calls: [(&str, Call); 4] = [
         ("sched_setscheduler", |process| set_policy(process, SCHED_FIFO, 3)),
         ("sched_setparam", |process| set_priority(process, 4)),
-        ("sched_setaffinity", set_affinity),
+        ("sched_setaffinity", |process| set_affinity(process, &ANY_CPU)),
         ("setpriority", |process| set_nice(process, -5)),
     ];
     child::needs_root()?;
@@ -114,19 +99,14 @@ pub fn capability_decides_over_everybody(_: &Context) -> CaseResult {
         setup("sched_setscheduler", set_policy(task.process, SCHED_FIFO, 2))?;
     }
     isolated(|| {
-        keep_capabilities(!SYS_NICE & ((1 << 38) - 1))?;
+        keep_capabilities(permitted_capabilities()? & !SYS_NICE)?;
         for (name, call) in calls {
             fails_with(&format!("{name} by root without CAP_SYS_NICE"), call(of_other.process), EPERM)?;
         }
         Ok(())
     })?;
     isolated(|| {
-        // SAFETY: no pointers.
-        unsafe {
-            setup("prctl(PR_SET_KEEPCAPS)", syscall!(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1))?;
-            setup("setresuid", syscall!(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY))?;
-        }
-        keep_capabilities(SYS_NICE)?;
+        become_nobody_with(SYS_NICE)?;
         for (task, owner) in [(&of_root, "root"), (&of_other, "another user")] {
             for (name, call) in calls {
                 let what = format!("{name} by nobody with CAP_SYS_NICE for a process of {owner}");

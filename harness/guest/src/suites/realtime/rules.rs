@@ -12,12 +12,7 @@ use libc::{
 
 /// A process that does nothing, as the object of a change.
 pub fn sleeper() -> Result<Task, Stop> {
-    Task::start(|| {
-        loop {
-            // SAFETY: no arguments.
-            unsafe { libc::pause() };
-        }
-    })
+    Task::start(|| child::pause())
 }
 
 pub fn priority_limits_are_obeyed(_: &Context) -> CaseResult {

@@ -7,6 +7,7 @@ use crate::child::{Ending, isolated, needs_root, run};
 use crate::sys::{Errno, check as result_of};
 use crate::{Context, check, check_eq, file, skip};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 const AVAILABLE: &str = "/proc/sys/kernel/seccomp/actions_avail";
 const LOGGED: &str = "/proc/sys/kernel/seccomp/actions_logged";
@@ -80,11 +81,8 @@ impl KernelLog {
     }
 
     fn wait_for_more(&self, last: i64) -> CaseResult {
-        const MILLISECONDS: i32 = 10_000;
-        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one structure, ours.
-        let n = setup("poll", result_of(unsafe { libc::poll(&mut poll, 1, MILLISECONDS) }.into()))?;
-        check!(n > 0, "call {last} under SECCOMP_RET_LOG has left no audit record after 10 seconds");
+        let events = setup("poll", file::poll(&self.0, libc::POLLIN, Duration::from_secs(10)))?;
+        check!(events != 0, "call {last} under SECCOMP_RET_LOG has left no audit record after 10 seconds");
         Ok(())
     }
 }

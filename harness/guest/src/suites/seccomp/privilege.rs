@@ -2,20 +2,14 @@
 
 use super::filter::*;
 use crate::case::{CaseResult, Stop, fails_with, setup, succeeds};
-use crate::child::{drop_privileges, isolated, keep_capabilities, needs_root, unprivileged};
+use crate::child::{
+    become_nobody_with, isolated, keep_capabilities, needs_root, permitted_capabilities, unprivileged,
+};
 use crate::sys::Errno;
 use crate::{Context, check_eq, syscall};
 use std::thread;
 
 const CAP_SYS_ADMIN: u32 = 21;
-
-fn permitted() -> Result<u64, Stop> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));
-    field
-        .and_then(|text| u64::from_str_radix(text.trim(), 16).ok())
-        .ok_or(Stop::Skip("no CapPrm in /proc/self/status: CONFIG_PROC_FS is not set".into()))
-}
 
 fn prctl(option: i32, arguments: [u64; 4]) -> Result<i64, Errno> {
     let [a, b, c, d] = arguments;
@@ -29,7 +23,7 @@ fn has_no_new_privileges() -> Result<i64, Errno> {
 
 pub fn no_capability_but_sys_admin_allows_a_filter(_: &Context) -> CaseResult {
     needs_root()?;
-    let all = permitted()?;
+    let all = permitted_capabilities()?;
     let sys_admin = 1u64 << CAP_SYS_ADMIN;
     if all & sys_admin == 0 {
         crate::skip!("needs CAP_SYS_ADMIN");
@@ -43,12 +37,7 @@ pub fn no_capability_but_sys_admin_allows_a_filter(_: &Context) -> CaseResult {
         succeeds("filter with CAP_SYS_ADMIN alone", install(&[ret(ALLOW)], 0)).map(drop)
     })?;
     isolated(|| {
-        // SAFETY: takes no pointers.
-        setup("prctl(PR_SET_KEEPCAPS)", unsafe {
-            syscall!(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1, 0, 0, 0)
-        })?;
-        drop_privileges()?;
-        keep_capabilities(sys_admin)?;
+        become_nobody_with(sys_admin)?;
         succeeds("filter by another user with CAP_SYS_ADMIN", install(&[ret(ALLOW)], 0)).map(drop)
     })
 }

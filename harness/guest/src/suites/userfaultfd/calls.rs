@@ -241,10 +241,7 @@ impl Uffd {
 }
 
 pub fn poll(fd: &impl AsRawFd, time: Duration) -> Result<i16, Stop> {
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one entry, ours.
-    setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut entry, 1, time.as_millis()) })?;
-    Ok(entry.revents)
+    setup("poll", file::poll(fd, libc::POLLIN, time))
 }
 
 pub fn read(fd: &impl AsRawFd, bytes: &mut [u8]) -> Result<i64, Errno> {

@@ -4,7 +4,7 @@ use super::entry::{Entry, Low, Number, needs_int80};
 use super::support::*;
 use crate::case::{CaseResult, Stop, setup, succeeds};
 use crate::sys::{Errno, check as result_of, owned};
-use crate::{Context, check, check_eq, interface, syscall};
+use crate::{Context, check, check_eq, interface, socket, syscall};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 pub const SO_TIMESTAMP_OLD: i32 = 29;
@@ -34,12 +34,7 @@ pub fn udp_pair() -> Result<[OwnedFd; 2], Stop> {
     let new = || unsafe { syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM, 0) };
     let [sender, receiver] = [setup("socket", new())?, setup("socket", new())?].map(owned);
     setup("SIOCSIFFLAGS of lo", interface::raise("lo"))?;
-    let mut address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: 0,
-        sin_addr: libc::in_addr { s_addr: 0x7f00_0001u32.to_be() },
-        sin_zero: [0; 8],
-    };
+    let mut address = socket::loopback(0);
     let mut length = size_of_val(&address) as u32;
     // SAFETY: address and length are ours.
     unsafe {

@@ -4,7 +4,7 @@ use super::entry::{Entry, Low, Number};
 use super::support::*;
 use crate::case::{CaseResult, Stop, fails_with, setup, succeeds};
 use crate::sys::{Errno, owned};
-use crate::{Context, check, check_eq, syscall};
+use crate::{Context, check, check_eq, file, syscall};
 use libc::{EAGAIN, ECANCELED, EINVAL};
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -90,10 +90,9 @@ fn expirations(timer: &OwnedFd) -> Result<u64, Errno> {
 }
 
 /// Whether poll(2) calls a descriptor readable within so many milliseconds.
-fn is_readable(fd: &OwnedFd, milliseconds: i32) -> Result<bool, Stop> {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: the structure is ours.
-    setup("poll", unsafe { syscall!(libc::SYS_poll, &raw mut poll, 1, milliseconds) }).map(|count| count == 1)
+fn is_readable(fd: &OwnedFd, milliseconds: u64) -> Result<bool, Stop> {
+    let time = std::time::Duration::from_millis(milliseconds);
+    setup("poll", file::poll(fd, libc::POLLIN, time)).map(|events| events != 0)
 }
 
 /// Times that a timer is set to must come back whole.
