@@ -13,7 +13,7 @@ use crate::run::programs::Broken;
 use crate::run::repeat::Repeat;
 use crate::run::series;
 use crate::run::sink::run_info;
-use crate::run::test::{LINGERING, TestRun};
+use crate::run::test::TestRun;
 use crate::run::{Resolved, Sink, resolve_series};
 use crate::session::Host;
 use crate::ui::Steps;
@@ -23,7 +23,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::Semaphore;
 
 /// What to run, on the kernels of the configuration.
 #[derive(Debug)]
@@ -62,7 +61,6 @@ pub(super) async fn run(mut request: Request, globals: &Globals) -> Result<Finis
         policy: case_policy(&config),
         repeat: request.repeat,
         failed: AtomicBool::new(false),
-        lingering: Semaphore::new(LINGERING * config.jobs),
         expectations: config.expectations.clone(),
         jobs: config.jobs,
         interrupt: globals.interrupt.clone(),

@@ -2,12 +2,11 @@
 
 use super::kernels::NamedKernel;
 use super::sink::Sink;
-use super::test::TestRun;
+use super::test::{Slots, TestRun};
 use crate::kselftest::{Program, kunit};
 use crate::session::Session;
 use gauntlet_results::{Event, Verdict};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// A test that is not there.
@@ -32,7 +31,7 @@ impl TestRun {
         self: &Arc<Self>,
         index: usize,
         session: Option<Arc<Session>>,
-        slots: &Arc<Semaphore>,
+        slots: &Slots,
         sink: &Arc<Sink>,
     ) {
         let kernel = &self.kernels[index];
@@ -48,7 +47,7 @@ impl TestRun {
         };
         let mut running = JoinSet::new();
         for program in programs {
-            let Ok(slot) = Arc::clone(slots).acquire_owned().await else { break };
+            let Some(slot) = slots.take().await else { break };
             if self.interrupt.requested() || sink.is_broken() {
                 break;
             }

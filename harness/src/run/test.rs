@@ -41,12 +41,27 @@ pub struct TestRun {
     pub interrupt: Interrupt,
     /// Whether any case has failed so far.
     pub failed: AtomicBool,
-    /// Machines that linger, beside those at work.
-    pub lingering: Semaphore,
 }
 
 /// Machines that linger for each at work: they need no CPU, but memory.
-pub const LINGERING: usize = 4;
+const LINGERING: usize = 4;
+
+/// Room for machines.
+pub(super) struct Slots {
+    work: Arc<Semaphore>,
+    lingering: Semaphore,
+}
+
+impl Slots {
+    fn new(jobs: usize) -> Slots {
+        Slots { work: Arc::new(Semaphore::new(jobs)), lingering: Semaphore::new(LINGERING * jobs) }
+    }
+
+    /// A place to work in, as soon as there is one.
+    pub async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.work).acquire_owned().await.ok()
+    }
+}
 
 impl TestRun {
     /// Digest of everything that shapes the results: an interrupted run is gone on with only when it is equal.
@@ -82,7 +97,7 @@ impl TestRun {
             sink.send(Event::Planned { kernel: kernel.clone(), cases: names.clone(), times });
             sink.send(Event::KernelFailed { kernel, verdict: *verdict, reason, console: String::new() });
         }
-        let slots = Arc::new(Semaphore::new(self.jobs));
+        let slots = Arc::new(Slots::new(self.jobs));
         let this = Arc::new(self);
         let mut kernels = JoinSet::new();
         for index in 0..this.kernels.len() {
@@ -91,7 +106,7 @@ impl TestRun {
         while kernels.join_next().await.is_some() {}
     }
 
-    async fn run_kernel(self: Arc<Self>, index: usize, slots: Arc<Semaphore>, sink: Arc<Sink>) {
+    async fn run_kernel(self: Arc<Self>, index: usize, slots: Arc<Slots>, sink: Arc<Sink>) {
         let kernel = &self.kernels[index];
         self.settle_broken(kernel, &sink);
         let open = |case: &&PlannedCase| !sink.is_finished(&kernel.name, &case.name());
@@ -119,13 +134,15 @@ impl TestRun {
             }
             let Some(session) = &sessions[round.seed] else { break };
             for planned in todo {
-                let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+                let Some(slot) = slots.take().await else { break };
                 if self.interrupt.requested() || sink.is_broken() {
                     break;
                 }
                 let (this, session, sink) = (Arc::clone(&self), Arc::clone(session), Arc::clone(&sink));
+                let slots = Arc::clone(&slots);
                 running.spawn(async move {
-                    this.run_one((index, round), &session, &planned, (slot, &sink)).await;
+                    let place = (slot, &slots.lingering);
+                    this.run_one((index, round), &session, &planned, (place, &sink)).await;
                 });
             }
             // Whether to go on is known only when the round is over.
@@ -193,10 +210,10 @@ impl TestRun {
         &self,
         kernel: &NamedKernel,
         (round, first): (Round, bool),
-        slots: &Semaphore,
+        slots: &Slots,
         sink: &Sink,
     ) -> Option<Session> {
-        let _slot = slots.acquire().await.ok()?;
+        let _slot = slots.take().await?;
         let mut options = self.options.clone();
         if let Some(exact) = &mut options.machine.exact {
             exact.seed = self.repeat.seeds[round.seed];
@@ -230,7 +247,7 @@ impl TestRun {
         (index, round): (usize, Round),
         session: &Session,
         planned: &PlannedCase,
-        (slot, sink): (OwnedSemaphorePermit, &Sink),
+        ((slot, lingering), sink): ((OwnedSemaphorePermit, &Semaphore), &Sink),
     ) {
         let kernel = &self.kernels[index].name;
         sink.send(Event::CaseStarted { kernel: kernel.clone(), case: planned.name() });
@@ -240,7 +257,7 @@ impl TestRun {
             if !answered.lingers() {
                 return answered.result().await;
             }
-            let _place = self.lingering.acquire().await;
+            let _place = lingering.acquire().await;
             drop(slot);
             answered.result().await
         };

@@ -32,7 +32,6 @@ async fn run(ready: Ready, options: SessionOptions, repeat: Repeat, cases: &[&st
         jobs: 2,
         interrupt: Interrupt::never(),
         failed: AtomicBool::new(false),
-        lingering: tokio::sync::Semaphore::new(1),
     };
     test.run(Arc::clone(&sink)).await;
     Arc::into_inner(sink).unwrap().finish(false).unwrap().0
