@@ -4,6 +4,7 @@ pub mod case;
 pub mod exec;
 pub mod judge;
 pub mod kernels;
+mod luggage;
 pub mod options;
 pub mod programs;
 pub mod repeat;

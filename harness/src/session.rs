@@ -68,15 +68,6 @@ struct Description {
     console: String,
 }
 
-/// What disks need: every one, and those with a filesystem.
-const DISKS: [(Option<&str>, Need); 5] = [
-    (None, Need::Module { symbol: "BLK_DEV_LOOP", module: "loop" }),
-    (Some("ext4"), Need::Module { symbol: "EXT4_FS", module: "ext4" }),
-    (Some("xfs"), Need::Module { symbol: "XFS_FS", module: "xfs" }),
-    (Some("xfs-bigtime"), Need::Module { symbol: "XFS_FS", module: "xfs" }),
-    (Some("btrfs"), Need::Module { symbol: "BTRFS_FS", module: "btrfs" }),
-];
-
 /// What a kernel needs to show a guest the host's files.
 const FUSE: [Need; 1] = [Need::Module { symbol: "FUSE_FS", module: "fuse" }];
 
@@ -165,8 +156,7 @@ impl Session {
 
     /// The modules that this disk needs. Fails, as a skip, when the kernel has no such disk.
     pub async fn disk_modules(&self, kind: DiskKind) -> Result<Arc<[ModuleFile]>, Failure> {
-        let needs = DISKS.iter().filter(|(of, _)| of.is_none_or(|of| DiskKind::Filesystem(of) == kind));
-        let needs: Vec<&Need> = needs.map(|(_, need)| need).collect();
+        let needs = kind.needs();
         let facts = KernelFacts::of(&self.kernel);
         let mode = Mode { exact: self.options.machine.exact.is_some(), cpus: self.options.machine.cpus };
         match needs::unmet(needs.iter().copied(), &facts, mode) {

@@ -108,6 +108,9 @@ pub struct TestResult {
     pub fingerprint: String,
     pub exact: bool,
     pub seed: u64,
+    /// Host milliseconds for which its machine went on when it had passed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub linger_ms: u64,
     /// Each time it ran, where it was to run several times: then the rest is of the worst of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repetitions: Vec<Repetition>,
@@ -131,9 +134,14 @@ impl TestResult {
             fingerprint: String::new(),
             exact: false,
             seed: 0,
+            linger_ms: 0,
             repetitions: Vec::new(),
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One workload on one kernel.

@@ -17,25 +17,26 @@ const LOOP_CTL_GET_FREE: u32 = 0x4c82;
 #[derive(Debug)]
 pub struct Disk {
     /// As mount(2) knows it.
-    filesystem: &'static str,
+    filesystem: String,
     device: String,
     _open: OwnedFd,
 }
 
 impl Disk {
-    /// From the image that [`crate::FileNeed::Filesystem`] of this kind asks for.
-    pub fn new(context: &Context, kind: &'static str) -> Result<Disk, Stop> {
+    /// From the image that [`crate::FileNeed::Filesystem`] of this kind asks for, which is called by its filesystem and,
+    /// behind a dash, what is special of it.
+    pub fn new(context: &Context, kind: &str) -> Result<Disk, Stop> {
         let path = context.file(&format!("{kind}.disk"));
         let Ok(encoded) = std::fs::read(&path) else {
             skip!("no image of an {kind} filesystem: the host supplies it to a virtual machine only");
         };
         let (size, runs) = sparse::decode(&encoded)
             .ok_or_else(|| Stop::Broken(format!("{} is not an image", path.display())))?;
-        Disk::made(kind, size, &runs)
+        Disk::made(kind.split('-').next().unwrap_or(kind), size, &runs)
     }
 
-    /// Of so many bytes, with nothing but holes between these runs; blank when its kind is empty.
-    pub fn made(kind: &'static str, size: u64, runs: &[Run<'_>]) -> Result<Disk, Stop> {
+    /// Of so many bytes, with nothing but holes between these runs, which are this filesystem; none when it is blank.
+    pub fn made(filesystem: &str, size: u64, runs: &[Run<'_>]) -> Result<Disk, Stop> {
         // SAFETY: the name lives through the call.
         let made = unsafe { syscall!(libc::SYS_memfd_create, c"disk".as_ptr(), libc::MFD_CLOEXEC) };
         let memory = owned(setup("memfd_create for a disk", made)?);
@@ -44,9 +45,7 @@ impl Disk {
             setup("write of a disk", file::write_at(&memory, bytes, *offset as i64))?;
         }
         let (device, open) = behind_loop(&memory)?;
-        // A variant is called by its filesystem and what is special of it.
-        let filesystem = kind.split('-').next().unwrap_or(kind);
-        Ok(Disk { filesystem, device, _open: open })
+        Ok(Disk { filesystem: filesystem.to_owned(), device, _open: open })
     }
 
     /// Its node: `/dev/loop0`.
@@ -56,7 +55,7 @@ impl Disk {
 
     /// Mounts it, with options for its kind.
     pub fn mount(&self, target: &Path, options: &str) -> Result<(), Stop> {
-        match mounts::mount_from(&self.device, target, self.filesystem, options) {
+        match mounts::mount_from(&self.device, target, &self.filesystem, options) {
             Err(Errno(libc::ENODEV)) => skip!("missing module or symbol: {}", self.filesystem),
             other => setup(&format!("mount of {} on {}", self.filesystem, target.display()), other),
         }

@@ -76,10 +76,12 @@ pub struct ExecRequest {
 
 /// A disk that is made for one clone, in its memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DiskRequest {
-    pub mib: u32,
-    /// A filesystem that is on it ([`crate::sparse`]), to be mounted; none: it is blank.
-    pub filesystem: Option<Attachment>,
+pub enum DiskRequest {
+    Blank {
+        mib: u32,
+    },
+    /// With a filesystem of the attachment's name on it ([`crate::sparse`]), to be mounted.
+    Filesystem(Attachment),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use crate::{Error, Result, ui};
 use gauntlet_results::{KernelInfo, RunRecord, Store, TestResult};
 use serde::Serialize;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Run one recorded result again, exactly as it was, and say whether it came out the same
 ///
@@ -55,7 +56,9 @@ fn kernel_of<'a>(record: &'a RunRecord, result: &TestResult) -> Result<&'a Kerne
 /// The configuration of now with what the result says of its machine.
 fn config_of(globals: &Globals, before: &TestResult) -> Result<Config> {
     let flags = MachineFlags { exact: before.exact, seed: Some(before.seed), ..MachineFlags::default() };
-    globals.config(&flags)
+    let mut config = globals.config(&flags)?;
+    config.deadlines.linger = Duration::from_millis(before.linger_ms);
+    Ok(config)
 }
 
 async fn rerun(

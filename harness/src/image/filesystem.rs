@@ -5,6 +5,7 @@
 use super::program::find;
 use crate::kernel::Cache;
 use crate::{Error, Result};
+use gauntlet_guest::Need;
 use gauntlet_protocol::sparse;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +15,8 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy)]
 struct Recipe {
     kind: &'static str,
+    /// What a kernel must have to mount it.
+    needs: Need,
     program: &'static str,
     /// Where the program comes from on the distributions this was written on.
     package: &'static str,
@@ -28,50 +31,31 @@ const UUID: &str = "6761756e-746c-4e74-8000-000000000001";
 const RECIPES: &[Recipe] = &[
     Recipe {
         kind: "ext4",
+        needs: Need::Module { symbol: "EXT4_FS", module: "ext4" },
         program: "mkfs.ext4",
         package: "e2fsprogs",
         arguments: &["-q", "-F", "-U", UUID, "-E", "lazy_itable_init=1,nodiscard"],
         mib: 16,
     },
-    Recipe {
-        kind: "xfs",
-        program: "mkfs.xfs",
-        package: "xfsprogs",
-        arguments: &[
-            "-q",
-            "-f",
-            "-K",
-            "-m",
-            "uuid=6761756e-746c-4e74-8000-000000000001,bigtime=0,inobtcount=0,reflink=0,rmapbt=0",
-            "-i",
-            "nrext64=0",
-        ],
-        mib: 300,
-    },
+    xfs("xfs", &["-q", "-f", "-K", "-i", "nrext64=0", "-m", PLAIN_XFS, "-m", "bigtime=0"]),
     // For kernels since 5.10.
-    Recipe {
-        kind: "xfs-bigtime",
-        program: "mkfs.xfs",
-        package: "xfsprogs",
-        arguments: &[
-            "-q",
-            "-f",
-            "-K",
-            "-m",
-            "uuid=6761756e-746c-4e74-8000-000000000001,bigtime=1,inobtcount=0,reflink=0,rmapbt=0",
-            "-i",
-            "nrext64=0",
-        ],
-        mib: 300,
-    },
+    xfs("xfs-bigtime", &["-q", "-f", "-K", "-i", "nrext64=0", "-m", PLAIN_XFS, "-m", "bigtime=1"]),
     Recipe {
         kind: "btrfs",
+        needs: Need::Module { symbol: "BTRFS_FS", module: "btrfs" },
         program: "mkfs.btrfs",
         package: "btrfs-progs",
         arguments: &["-q", "-f", "-K", "-U", UUID, "-m", "single", "-d", "single"],
         mib: 128,
     },
 ];
+
+const PLAIN_XFS: &str = "uuid=6761756e-746c-4e74-8000-000000000001,inobtcount=0,reflink=0,rmapbt=0";
+
+const fn xfs(kind: &'static str, arguments: &'static [&'static str]) -> Recipe {
+    let needs = Need::Module { symbol: "XFS_FS", module: "xfs" };
+    Recipe { kind, needs, program: "mkfs.xfs", package: "xfsprogs", arguments, mib: 300 }
+}
 
 /// Size of a command's own disk, in MiB: what xfs and the Linux Test Project ask for, and some room.
 pub const DISK_MIB: u32 = 512;
@@ -84,10 +68,20 @@ pub enum DiskKind {
     Filesystem(&'static str),
 }
 
+impl DiskKind {
+    /// What a kernel must have for it.
+    pub fn needs(self) -> Vec<&'static Need> {
+        const LOOP: &Need = &Need::Module { symbol: "BLK_DEV_LOOP", module: "loop" };
+        let filesystem = RECIPES.iter().filter(|recipe| self == DiskKind::Filesystem(recipe.kind));
+        [LOOP].into_iter().chain(filesystem.map(|recipe| &recipe.needs)).collect()
+    }
+}
+
 impl FromStr for DiskKind {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<DiskKind, String> {
+        let kinds = || RECIPES.iter().map(|recipe| recipe.kind);
         match kinds().find(|kind| *kind == text) {
             Some(kind) => Ok(DiskKind::Filesystem(kind)),
             None if text == "blank" => Ok(DiskKind::Blank),
@@ -112,14 +106,10 @@ pub fn disk(kind: &str, cache: &Cache) -> Result<Vec<u8>> {
     cached(&Recipe { mib: DISK_MIB.into(), ..*recipe(kind)? }, cache)
 }
 
-/// The kinds that can be made.
-pub fn kinds() -> impl Iterator<Item = &'static str> {
-    RECIPES.iter().map(|recipe| recipe.kind)
-}
-
 fn recipe(kind: &str) -> Result<&'static Recipe> {
     let found = RECIPES.iter().find(|recipe| recipe.kind == kind);
-    found.ok_or_else(|| Error::unknown("filesystem", kind, kinds()))
+    let kinds = RECIPES.iter().map(|recipe| recipe.kind);
+    found.ok_or_else(|| Error::unknown("filesystem", kind, kinds))
 }
 
 fn cached(recipe: &Recipe, cache: &Cache) -> Result<Vec<u8>> {

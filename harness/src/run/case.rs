@@ -1,10 +1,10 @@
 //! One case on one kernel: a clone, a request, a verdict; again when the trouble was ours.
 
 use super::judge::{Judged, judge_provoking};
-use crate::kernel::modules::ModuleFile;
+use super::luggage::Luggage;
 use crate::kernel::needs::{self, KernelFacts};
 use crate::plan::PlannedCase;
-use crate::session::{Answer, Attachments, Failure, Guest, GuestOptions, Session};
+use crate::session::{Answer, Failure, Guest, GuestOptions, Session};
 use gauntlet_guest::FileNeed;
 use gauntlet_protocol::message::encode;
 use gauntlet_protocol::{Attachment, CaseRequest, Request, Response};
@@ -109,7 +109,7 @@ async fn attempt_case(
 ) -> Result<(Guest, Answer), Failure> {
     let required = policy.deadline.mul_f64(session.slowness());
     let deadline = required * 4u32.saturating_pow(attempt - 1);
-    let Luggage { attachments, files, modules } = pack(session, planned).await?;
+    let (Luggage { attachments, modules }, files) = pack(session, planned).await?;
     let request = Request::Case(CaseRequest {
         name: planned.name(),
         deadline_ms: deadline.as_millis() as u64,
@@ -126,65 +126,34 @@ async fn attempt_case(
     Ok((guest, Answer { required, ..answer }))
 }
 
-/// What travels with a case.
-#[derive(Default)]
-struct Luggage {
-    attachments: Attachments,
-    files: Vec<Attachment>,
-    modules: Vec<Attachment>,
-}
-
-impl Luggage {
-    fn add_file(&mut self, name: &str, content: &[u8]) -> Result<(), Failure> {
-        let file = self.attachments.add(name, content).ok_or_else(|| too_large(name))?;
-        self.files.push(file);
-        Ok(())
-    }
-
-    fn add_module(&mut self, module: &ModuleFile) -> Result<(), Failure> {
-        if self.modules.iter().any(|one| one.name == module.name) {
-            return Ok(());
-        }
-        let file =
-            self.attachments.add(&module.name, &module.content).ok_or_else(|| too_large(&module.name))?;
-        self.modules.push(file);
-        Ok(())
-    }
-}
-
-fn too_large(name: &str) -> Failure {
-    Failure::infra(format!("{name}, a file of the case, is too large"))
-}
-
-async fn pack(session: &Session, planned: &PlannedCase) -> Result<Luggage, Failure> {
-    let mut luggage = Luggage::default();
+/// What a case takes along, and which of it are its files.
+async fn pack(session: &Session, planned: &PlannedCase) -> Result<(Luggage, Vec<Attachment>), Failure> {
+    let (mut luggage, mut files) = (Luggage::default(), Vec::new());
     let facts = KernelFacts::of(&session.kernel);
-    for module in session.modules(&needs::modules(planned.needs(), &facts)).await?.iter() {
-        luggage.add_module(module)?;
-    }
+    luggage.add_modules(&session.modules(&needs::modules(planned.needs(), &facts)).await?)?;
     for file in planned.case.files {
-        match *file {
+        files.push(match *file {
             FileNeed::KernelImage => {
                 let image = std::fs::read(&session.kernel.image).map_err(|error| {
                     Failure::infra(format!("cannot read {}: {error}", session.kernel.image.display()))
                 })?;
-                luggage.add_file("kernel", &image)?;
+                luggage.add("kernel", &image)?
             }
-            FileNeed::AgentInitrd => luggage.add_file("initrd", session.initrd_bytes())?,
+            FileNeed::AgentInitrd => luggage.add("initrd", session.initrd_bytes())?,
             FileNeed::Filesystem(kind) => {
-                luggage.add_file(&format!("{kind}.disk"), &session.filesystem(kind).await?)?;
+                luggage.add(&format!("{kind}.disk"), &session.filesystem(kind).await?)?
             }
             FileNeed::Module(name) => {
                 let modules = session.modules(&[name]).await?;
                 let Some((module, before)) = modules.split_last() else {
                     return Err(Failure::skip(format!("{name} is built in, needed as a module")));
                 };
-                before.iter().try_for_each(|one| luggage.add_module(one))?;
-                luggage.add_file(&format!("{name}.ko"), &module.content)?;
+                luggage.add_modules(before)?;
+                luggage.add(&format!("{name}.ko"), &module.content)?
             }
-        }
+        });
     }
-    Ok(luggage)
+    Ok((luggage, files))
 }
 
 #[derive(Debug)]
@@ -224,6 +193,7 @@ impl Subject<'_> {
             fingerprint,
             exact: self.session.options.machine.exact.is_some(),
             seed: self.policy.seed,
+            linger_ms: self.policy.linger.as_millis() as u64,
             repetitions: Vec::new(),
         }
     }

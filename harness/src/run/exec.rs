@@ -1,10 +1,11 @@
 //! A command of the user's in a guest: packed once, executed in as many clones as wanted.
 
 use super::judge::judge_death;
+use super::luggage::Luggage;
 use crate::Result;
 use crate::image::filesystem::{self, DiskKind};
 use crate::image::program::{Packer, find};
-use crate::session::{Answer, Attachments, Failure, Guest, GuestOptions, Session};
+use crate::session::{Answer, Failure, Guest, GuestOptions, Session};
 use gauntlet_protocol::region::{BULK_OFFSET, header};
 use gauntlet_protocol::stream::{self, Channel};
 use gauntlet_protocol::{ChildExit, DiskRequest, ExecRequest, Request, Response};
@@ -133,20 +134,19 @@ impl PackedCommand {
     /// When there is no clone, or the files do not fit its region.
     pub async fn guest(&self, session: &Session) -> Result<(Guest, Request), Failure> {
         let mut request = self.request.clone();
-        let mut attachments = Attachments::default();
-        let too_large = || Failure::infra("the command's files are too large");
+        let mut luggage = Luggage::default();
         request.host_root = session.shows_host_files();
         if request.host_root {
-            for module in session.host_file_modules().await?.iter() {
-                request.modules.push(attachments.add(&module.name, &module.content).ok_or_else(too_large)?);
-            }
+            luggage.add_modules(&session.host_file_modules().await?)?;
         } else {
             let archive = self.archive().map_err(|error| Failure::infra(error.to_string()))?;
-            request.root = Some(attachments.add("root", archive).ok_or_else(too_large)?);
+            request.root = Some(luggage.add("root", archive)?);
         }
         if let Some(kind) = self.command.disk {
-            self.add_disk(kind, session, (&mut request, &mut attachments)).await?;
+            request.disk = Some(disk(kind, session, &mut luggage).await?);
         }
+        let Luggage { attachments, modules } = luggage;
+        request.modules = modules;
         let mut guest = session.guest(GuestOptions::default()).await?;
         if !guest.attach(&attachments) {
             let (have, want) = (guest.layout().bulk_capacity() >> 20, attachments.bytes().len() >> 20);
@@ -158,26 +158,6 @@ impl PackedCommand {
             guest.serve_host_files()?;
         }
         Ok((guest, Request::Exec(request)))
-    }
-
-    async fn add_disk(
-        &self,
-        kind: DiskKind,
-        session: &Session,
-        (request, attachments): (&mut ExecRequest, &mut Attachments),
-    ) -> Result<(), Failure> {
-        let too_large = || Failure::infra("the command's files are too large");
-        for module in session.disk_modules(kind).await?.iter() {
-            request.modules.push(attachments.add(&module.name, &module.content).ok_or_else(too_large)?);
-        }
-        let filesystem = match kind {
-            DiskKind::Blank => None,
-            DiskKind::Filesystem(kind) => {
-                Some(attachments.add(kind, &session.disk(kind).await?).ok_or_else(too_large)?)
-            }
-        };
-        request.disk = Some(DiskRequest { mib: filesystem::DISK_MIB, filesystem });
-        Ok(())
     }
 
     /// Runs the command in a fresh clone, passing its output on while it runs.
@@ -198,6 +178,14 @@ impl PackedCommand {
         pass_on(guest.region(), taken, &mut output);
         (outcome(&answer, &mut output), Some(answer))
     }
+}
+
+async fn disk(kind: DiskKind, session: &Session, luggage: &mut Luggage) -> Result<DiskRequest, Failure> {
+    luggage.add_modules(&session.disk_modules(kind).await?)?;
+    Ok(match kind {
+        DiskKind::Blank => DiskRequest::Blank { mib: filesystem::DISK_MIB },
+        DiskKind::Filesystem(kind) => DiskRequest::Filesystem(luggage.add(kind, &session.disk(kind).await?)?),
+    })
 }
 
 fn environment() -> Vec<(String, String)> {

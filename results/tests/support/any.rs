@@ -50,6 +50,7 @@ pub fn test_result() -> impl Strategy<Value = TestResult> {
                 fingerprint,
                 exact,
                 seed,
+                linger_ms: seed % 3000,
                 repetitions: Vec::new(),
             };
             match number {

@@ -20,9 +20,12 @@ pub fn prepare(request: &DiskRequest, link: &Link) -> Result<Ready, String> {
     let said = |stop| match stop {
         Stop::Fail(why) | Stop::Skip(why) | Stop::Broken(why) => format!("no disk: {why}"),
     };
-    let Some(image) = &request.filesystem else {
-        let disk = Disk::made("", u64::from(request.mib) << 20, &[]).map_err(said)?;
-        return Ok(Ready { variables: vec![("GAUNTLET_DISK", disk.device().to_owned())], _disk: disk });
+    let image = match request {
+        DiskRequest::Blank { mib } => {
+            let disk = Disk::made("", u64::from(*mib) << 20, &[]).map_err(said)?;
+            return Ok(Ready { variables: vec![("GAUNTLET_DISK", disk.device().to_owned())], _disk: disk });
+        }
+        DiskRequest::Filesystem(image) => image,
     };
     let region =
         link.region().ok_or("a filesystem needs the shared region, which this kernel does not allow")?;
@@ -30,9 +33,7 @@ pub fn prepare(request: &DiskRequest, link: &Link) -> Result<Ready, String> {
         .read(BULK_OFFSET + image.offset as usize, image.length as usize)
         .ok_or("the filesystem lies outside the region")?;
     let (size, runs) = sparse::decode(&encoded).ok_or("the filesystem is no image")?;
-    // The agent runs one command and ends with its machine.
-    let kind: &'static str = image.name.clone().leak();
-    let disk = Disk::made(kind, size, &runs).map_err(said)?;
+    let disk = Disk::made(&image.name, size, &runs).map_err(said)?;
     std::fs::create_dir_all(MOUNT).map_err(|error| format!("{MOUNT}: {error}"))?;
     disk.mount(Path::new(MOUNT), "").map_err(said)?;
     let variables = vec![("GAUNTLET_DISK", disk.device().to_owned()), ("GAUNTLET_MOUNT", MOUNT.to_owned())];
